@@ -1,0 +1,59 @@
+# StoreSCP. `make` lists the targets. Nothing here needs more than Python 3.11+, make and a shell.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := contract container/receiver functions/importer template_gen local ci tests $(wildcard bench)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## make the environment in .venv/ (instant when it is up to date)
+
+$(STAMP): ci/uv.txt ci/requirements.txt setup.cfg pyproject.toml
+	@$(PYTHON) ci/check_python.py
+	@echo "setup: making $(VENV)/ (once, about 20 s)"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r ci/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes ci/uv.txt ci/requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+.PHONY: run
+run: setup ## the whole product on this machine; Ctrl-C drains and stops it
+	@exec $(BIN)/python -m local
+
+.PHONY: send
+send: setup ## send DICOM files and watch them arrive: make send FILES=DIR [HOST= PORT= AET=]
+	@exec $(BIN)/python -m local.send "$(FILES)" $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)") $(if $(AET),--called-ae-title "$(AET)")
+
+.PHONY: test
+test: setup ## the test suite
+	@$(BIN)/python -m pytest
+
+.PHONY: fix
+fix: setup ## format and mend what can be mended
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+.PHONY: lint
+lint: setup ## format, style and types; writes nothing
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+
+.PHONY: template
+template: setup ## write dist/storescp.template.json
+	@$(BIN)/python -m template_gen dist/storescp.template.json
+
+.PHONY: lock
+lock: setup ## resolve the lock files anew
+	$(BIN)/python ci/lock.py

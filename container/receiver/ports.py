@@ -1,0 +1,216 @@
+"""The seams of the receiver: what its parts promise each other.
+
+    supervisor (parent) --sockets--> worker --> association --> Landing --> Sink
+                                                     |             |
+                                                  Watchdog      batches, journal, memory budget
+
+Everything below a worker runs in that worker's process; only `Counters` and `AssociationLimit` are
+shared between processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from contract.reasons import WireReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who sends on an association; all of it is safe to log.
+
+    Attributes:
+        association_id: Our own random id, also in every log line of the association.
+        calling_ae_title: Spaces stripped; control characters cannot occur (they are rejected).
+        called_ae_title: Likewise.
+        peer: Address of the sender, from the PROXY header where there is one.
+    """
+
+    association_id: str
+    calling_ae_title: str
+    called_ae_title: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What is known of an instance before it is stored.
+
+    The first three come from the C-STORE-RQ and its presentation context and are checked; the study and
+    series from the header walk, empty when it ended before them.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+
+
+class StoreError(Exception):
+    """An instance could not be made durable: the sender must be told so (A700).
+
+    Attributes:
+        reason: Stable code for log and metric.
+        detail: What the storage said (an S3 error code, an errno); never a value of the dataset.
+    """
+
+    def __init__(self, reason: WireReason, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}")
+
+
+class Assembly(Protocol):
+    """One instance while it is received: file meta, then dataset bytes as they came.
+
+    Used by one thread at a time. It ends in exactly one of `commit`, `refuse` or `discard`.
+    """
+
+    def space(self, wanted: int) -> Sequence[memoryview]:
+        """Return writable memory for the next bytes, at least one byte, at most `wanted` in all.
+
+        Waits while the memory budget is used up (no deadline of the sender runs meanwhile) and, for an
+        instance above the single-PUT size, until a part upload has returned its memory.
+
+        Raises:
+            StoreError: The sink has failed for good, or the instance is above the size limit.
+        """
+
+    def advance(self, count: int) -> None:
+        """Take the first `count` bytes of the last `space` as received."""
+
+    def head(self) -> bytes | memoryview:
+        """Return the object's first bytes that are contiguous in memory (file meta and dataset)."""
+
+    @property
+    def size(self) -> int:
+        """Bytes taken so far, file meta included."""
+
+    def identify(self, identity: Identity) -> None:
+        """Say that the header checks passed; only after it may an upload start."""
+
+    def commit(self) -> None:
+        """Make the instance durable and record it in its batch; on return it may be acknowledged.
+
+        Safe to call on another thread than the one that received. Returns the memory in any case.
+
+        Raises:
+            StoreError: It is not durable, or not surely (an ambiguous answer, the lease ended).
+        """
+
+    def refuse(self, reason: WireReason, detail: str) -> None:
+        """Keep the bytes under refused/ with a record of why, then return the memory; never raises.
+
+        An instance whose upload had already started is aborted instead, the record says so.
+        """
+
+    def discard(self) -> None:
+        """Forget the instance (the sender went away before its end) and return the memory."""
+
+
+class Landing(Protocol):
+    """Where a worker's instances land."""
+
+    def begin(self, identity: Identity, origin: Origin) -> Assembly:
+        """Start an instance: writes the file meta for `identity` into its first bytes."""
+
+    def tick(self) -> None:
+        """Seal what is due; called a few times a second by the worker, never blocks."""
+
+    def recover(self) -> None:
+        """Seal the batches that this slot's dead predecessor left in its journals; may block."""
+
+    def close(self, timeout_s: float) -> bool:
+        """Seal everything; True if all manifests were written in time."""
+
+
+class Upload(Protocol):
+    """A multipart upload to one key."""
+
+    def add_part(self, body: Sequence[memoryview], size: int, crc64nvme: int) -> None:
+        """Upload the next part; every part but the last has the same size, at least 5 MiB.
+
+        Raises:
+            StoreError: It failed for good within its deadline.
+        """
+
+    def complete(self, size: int, crc64nvme: int, deadline: float) -> None:
+        """Complete, create-only, with the whole object's checksum confirmed by the storage.
+
+        Raises:
+            StoreError: Not complete, or not surely.
+        """
+
+    def abort(self) -> None:
+        """Abort, best effort; never raises."""
+
+
+class Sink(Protocol):
+    """Durable storage. Every method is thread-safe; made after fork, never shared between processes."""
+
+    def put(
+        self,
+        key: str,
+        body: Sequence[memoryview],
+        *,
+        size: int,
+        crc64nvme: int,
+        metadata: Mapping[str, str],
+        deadline: float,
+    ) -> None:
+        """Store one object, create-only, its checksum confirmed by the storage.
+
+        Args:
+            key: Never used before.
+            body: The bytes, in pieces.
+            size: Their number.
+            crc64nvme: Of all of them.
+            metadata: Stored with it (ASCII values).
+            deadline: `time.monotonic()` until which attempts may run.
+
+        Raises:
+            StoreError: Not stored, or not surely.
+        """
+
+    def start_upload(self, key: str, metadata: Mapping[str, str], deadline: float) -> Upload:
+        """Start a multipart upload.
+
+        Raises:
+            StoreError: It could not be started.
+        """
+
+
+class Counters(Protocol):
+    """Counts shared by all processes of the task; they survive a worker's death."""
+
+    def add(self, name: str, value: int = 1) -> None:
+        """Add to this worker slot's count of `name` (a name of `shared.COUNTERS`)."""
+
+
+class AssociationLimit(Protocol):
+    """MaximumAssociations, exact for the whole task."""
+
+    def try_enter(self) -> bool:
+        """Reserve a place; False if the limit is reached."""
+
+    def leave(self) -> None:
+        """Give the place back."""
+
+
+class Log(Protocol):
+    """JSON log events: a name, our ids, UIDs and numbers; never a value of a dataset."""
+
+    def debug(self, event: str, **fields: object) -> None:
+        """Log at DEBUG."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Log at INFO."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Log at WARNING."""
+
+    def error(self, event: str, **fields: object) -> None:
+        """Log at ERROR."""

@@ -1,0 +1,216 @@
+"""What the receiver reads from its environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from contract.settings import EnvSettings, boolean, comma_list, setting
+
+AE_TITLE_PATTERN = r"[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?"
+"""PS3.5 VR AE: 1 to 16 printable characters without backslash, no blank at either end."""
+AE_TITLES_PATTERN = rf"{AE_TITLE_PATTERN}(\s*,\s*{AE_TITLE_PATTERN})*"
+UIDS_PATTERN = r"\s*[0-9][0-9.]{0,63}(\s*,\s*[0-9][0-9.]{0,63})*\s*"
+LANDING_PATTERN = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/?|file:///.*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(EnvSettings):
+    """Everything that the receiver can be told; each field names its environment variable."""
+
+    scp_port: int = setting(
+        "SCP_PORT",
+        int,
+        default=11112,
+        minimum=0,
+        maximum=65535,
+        doc="TCP port for DICOM; 0 takes a free one.",
+        doc_ja="DICOM通信のTCPポート。0なら空きポート。",
+    )
+    ae_title: str = setting(
+        "AE_TITLE",
+        str,
+        default="STORESCP",
+        pattern=AE_TITLE_PATTERN,
+        doc="This receiver's AE title.",
+        doc_ja="この受信サーバーのAEタイトル。",
+    )
+    require_called_ae_title: bool = setting(
+        "REQUIRE_CALLED_AE_TITLE",
+        boolean,
+        default=False,
+        doc="Reject associations that call another AE title than AE_TITLE.",
+        doc_ja="AE_TITLE以外の着信AEタイトルを拒否する。",
+    )
+    require_calling_ae_title: tuple[str, ...] = setting(
+        "REQUIRE_CALLING_AE_TITLE",
+        comma_list,
+        default=(),
+        pattern=AE_TITLES_PATTERN,
+        doc="Calling AE titles that may send, comma-separated; empty for any.",
+        doc_ja="送信を許可する発信AEタイトル（カンマ区切り）。空ならすべて許可。",
+    )
+    dimse_timeout_s: int = setting(
+        "DIMSE_TIMEOUT",
+        int,
+        default=60,
+        minimum=10,
+        maximum=300,
+        unit="s",
+        doc="How long the senders wait for a response; an instance is stored in less than half of it.",
+        doc_ja="送信側が応答を待つ時間。保存はその半分以内に完了または失敗する。",
+    )
+    network_timeout_s: int = setting(
+        "NETWORK_TIMEOUT",
+        int,
+        default=90,
+        minimum=10,
+        maximum=300,
+        unit="s",
+        doc="How long an association may be idle between messages.",
+        doc_ja="メッセージ間の無通信を許す時間。",
+    )
+    maximum_associations: int = setting(
+        "MAXIMUM_ASSOCIATIONS",
+        int,
+        default=300,
+        minimum=1,
+        maximum=1000,
+        doc="Associations open at once in one task, exactly.",
+        doc_ja="1タスクで同時に開けるアソシエーション数。",
+    )
+    maximum_pdu_size: int = setting(
+        "MAXIMUM_PDU_SIZE",
+        int,
+        default=1_048_576,
+        minimum=16_384,
+        maximum=4_194_304,
+        unit="bytes",
+        doc="Maximum length of a P-DATA-TF PDU that is offered and enforced.",
+        doc_ja="提示し、強制するP-DATA-TF PDUの最大長。",
+    )
+    supported_sop_class_uids: tuple[str, ...] = setting(
+        "SUPPORTED_SOP_CLASS_UIDS",
+        comma_list,
+        default=(),
+        pattern=UIDS_PATTERN,
+        doc="SOP Class UIDs to accept, comma-separated; empty for every storage SOP class.",
+        doc_ja="受け入れるSOP Class UID（カンマ区切り）。空ならすべてのストレージSOPクラス。",
+    )
+    landing_url: str = setting(
+        "LANDING_URL",
+        str,
+        pattern=LANDING_PATTERN,
+        doc="Where instances land: s3://bucket or file:///directory.",
+        doc_ja="受信画像の保存先。s3://バケット または file:///ディレクトリ。",
+    )
+    health_port: int = setting(
+        "HEALTH_PORT",
+        int,
+        default=8080,
+        minimum=0,
+        maximum=65535,
+        doc="TCP port of the HTTP health check; 0 takes a free one.",
+        doc_ja="HTTPヘルスチェックのTCPポート。0なら空きポート。",
+    )
+    workers: int = setting(
+        "WORKERS",
+        int,
+        default=0,
+        minimum=0,
+        maximum=32,
+        doc="Worker processes; 0 for one per vCPU.",
+        doc_ja="ワーカープロセス数。0ならvCPUごとに1つ。",
+    )
+    proxy_protocol: bool = setting(
+        "PROXY_PROTOCOL",
+        boolean,
+        default=False,
+        doc="Every connection starts with a PROXY protocol v2 header; one without it is cut.",
+        doc_ja="各接続の先頭にPROXYプロトコルv2ヘッダーを必須とする。",
+    )
+    memory_mib: int = setting(
+        "MEMORY_MIB",
+        int,
+        default=0,
+        minimum=0,
+        maximum=249_856,
+        unit="MiB",
+        doc="Memory of the task; 0 reads the cgroup's limit. Half of it may hold datasets in flight.",
+        doc_ja="タスクのメモリ。0ならcgroupの上限を読む。半分まで受信中データに使う。",
+    )
+    batch_age_s: int = setting(
+        "BATCH_AGE",
+        int,
+        default=60,
+        minimum=5,
+        maximum=600,
+        unit="s",
+        doc="A batch is sealed at this age at the latest.",
+        doc_ja="バッチを封印するまでの最長時間。",
+    )
+    batch_idle_s: int = setting(
+        "BATCH_IDLE",
+        int,
+        default=10,
+        minimum=1,
+        maximum=300,
+        unit="s",
+        doc="A batch is sealed when nothing was added to it for so long.",
+        doc_ja="追加がないままこの時間が過ぎたバッチを封印する。",
+    )
+    stop_timeout_s: int = setting(
+        "STOP_TIMEOUT",
+        int,
+        default=120,
+        minimum=5,
+        maximum=120,
+        unit="s",
+        doc="Time from SIGTERM to SIGKILL; associations may finish for a quarter of it.",
+        doc_ja="SIGTERMからSIGKILLまでの時間。その4分の1まで通信の完了を待つ。",
+    )
+    metrics_interval_s: int = setting(
+        "METRICS_INTERVAL",
+        int,
+        default=60,
+        minimum=1,
+        maximum=300,
+        unit="s",
+        doc="How often metrics are written to the log.",
+        doc_ja="メトリクスをログに書く間隔。",
+    )
+    stack_name: str = setting(
+        "STACK_NAME",
+        str,
+        default="local",
+        maximum=128,
+        doc="Name of the stack, the metrics' only dimension.",
+        doc_ja="スタック名（メトリクスの唯一のディメンション）。",
+    )
+    log_level: str = setting(
+        "LOG_LEVEL",
+        str,
+        default="INFO",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+        doc="Least severe log events to write.",
+        doc_ja="出力するログの最低レベル。",
+    )
+
+    @property
+    def worker_count(self) -> int:
+        """Worker processes to start."""
+        return self.workers or os.cpu_count() or 1
+
+    @property
+    def store_deadline_s(self) -> float:
+        """Time for all attempts to store one instance: the sender must still be waiting."""
+        return min(self.dimse_timeout_s / 2, 25.0)
+
+    @property
+    def batch_lease_s(self) -> float:
+        """Time from a batch's opening to the end of its lease.
+
+        An instance admitted in the last moment of a batch's age has its whole store deadline, and the
+        seal as much again.
+        """
+        return self.batch_age_s + 2 * self.store_deadline_s + 10

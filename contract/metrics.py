@@ -1,0 +1,69 @@
+"""CloudWatch metrics: the namespace, the one dimension, and every name.
+
+The stack is the only dimension; figures per sender come from the ledger, because a dimension per AE
+title would let any peer create metrics. Receiver and importer write them in embedded metric format,
+alarms and dashboard read them by the same constants.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+NAMESPACE = "StoreSCP"
+DIMENSION = "Stack"
+
+
+class Unit(StrEnum):
+    """CloudWatch's own unit names."""
+
+    COUNT = "Count"
+    BYTES = "Bytes"
+    MILLISECONDS = "Milliseconds"
+    SECONDS = "Seconds"
+
+
+class Metric(StrEnum):
+    """Every metric of the product."""
+
+    # Receiver
+    INSTANCES_STORED = "InstancesStored"
+    BYTES_STORED = "BytesStored"
+    STORE_LATENCY = "StoreLatency"
+    """From the last PDV read to the sink's confirmation."""
+    FAILED_STORES = "FailedStores"
+    REFUSED_INSTANCES = "RefusedInstances"
+    ASSOCIATIONS_ACCEPTED = "AssociationsAccepted"
+    ASSOCIATIONS_REJECTED = "AssociationsRejected"
+    ASSOCIATIONS_ABORTED = "AssociationsAborted"
+    ASSOCIATIONS_OPEN = "AssociationsOpen"
+    BATCHES_SEALED = "BatchesSealed"
+    WORKER_RESTARTS = "WorkerRestarts"
+    LOG_LINES_DROPPED = "LogLinesDropped"
+    # Importer
+    IMPORT_JOBS_STARTED = "ImportJobsStarted"
+    IMPORT_JOBS_FAILED = "ImportJobsFailed"
+    IMPORT_STARTS_THROTTLED = "ImportStartsThrottled"
+    INSTANCES_IMPORTED = "InstancesImported"
+    INSTANCES_IMPORTED_WITH_WARNING = "InstancesImportedWithWarning"
+    INSTANCES_IMPORTED_NON_PRIMARY = "InstancesImportedNonPrimary"
+    INSTANCES_QUARANTINED = "InstancesQuarantined"
+    DUPLICATE_INSTANCES = "DuplicateInstances"
+    CONFLICTING_INSTANCES = "ConflictingInstances"
+    IMPORT_LATENCY = "ImportLatency"
+    """From acknowledgement to the recorded outcome, the oldest of a batch."""
+    OLDEST_UNIMPORTED_AGE = "OldestUnimportedAge"
+    UNACCOUNTED_INSTANCES = "UnaccountedInstances"
+    BATCHES_ADOPTED = "BatchesAdopted"
+
+    @property
+    def unit(self) -> Unit:
+        """Its CloudWatch unit."""
+        return _UNITS.get(self, Unit.COUNT)
+
+
+_UNITS = {
+    Metric.BYTES_STORED: Unit.BYTES,
+    Metric.STORE_LATENCY: Unit.MILLISECONDS,
+    Metric.IMPORT_LATENCY: Unit.SECONDS,
+    Metric.OLDEST_UNIMPORTED_AGE: Unit.SECONDS,
+}
