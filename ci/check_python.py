@@ -5,6 +5,6 @@ import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - this very check
     sys.exit(
-        "setup: Python 3.11 or newer is needed, this is {}. "
-        "Name one with: make PYTHON=python3.11 ...".format(platform.python_version())  # noqa: UP032 - must parse on old ones
+        f"setup: Python 3.11 or newer is needed, this is {platform.python_version()}. "
+        "Name one with: make PYTHON=python3.11 ..."
     )
