@@ -1,0 +1,38 @@
+"""Attribute and index names of the ledger table; the template makes the table from them.
+
+One table. Every item has `pk` and `sk`; only what is not terminal, and what is quarantined, also has
+`state_shard` and `state_time`, so that the index holds just what somebody has to look after.
+
+    pk                  sk                     what
+    HOUR#<hour>         BATCH#<batch>          a batch, its jobs in progress, the state of each object
+    HOUR#<hour>         CLOSED                 the proof of an hour: everything that landed is terminal
+    UID#<uid>           FIRST                  the first bytes seen with this SOP Instance UID
+    UID#<uid>           OTHER#<size>#<crc>     other bytes with the same UID
+    QUARANTINE#<batch>  <shard>/<n>/<id>.dcm   one quarantined object and why
+    TOTALS              SHARD#<n>              sums over all batches, changed in the batch's transaction
+    SWEEP               CURSOR                 first hour that is not closed
+"""
+
+from __future__ import annotations
+
+PARTITION_KEY = "pk"
+SORT_KEY = "sk"
+STATE_INDEX = "ByState"
+STATE_SHARD = "state_shard"
+"""Partition key (S) of the index: `<kind>#<0..SHARDS-1>`."""
+STATE_TIME = "state_time"
+"""Sort key (S) of the index: UTC, `YYYY-MM-DDTHH:MM:SS.mmmZ`, when the item came into the index."""
+STATE_INDEX_ATTRIBUTES = (
+    "state",
+    "batch",
+    "key",
+    "sop_instance_uid",
+    "reason",
+    "exception_type",
+    "elements",
+    "landed",
+    "oldest_received_at",
+)
+"""Attributes projected into the index (INCLUDE): enough for the lists an operator sees."""
+SHARDS = 8
+"""Index and totals partitions: writes of one instant spread, a list is so many queries."""
