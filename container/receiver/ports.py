@@ -63,6 +63,10 @@ class StoreError(Exception):
         super().__init__(f"{reason}: {detail}")
 
 
+class ObjectExistsError(StoreError):
+    """Something lies under the key already, and it is surely not of this call's attempts."""
+
+
 class Assembly(Protocol):
     """One instance while it is received: file meta, then dataset bytes as they came.
 
@@ -75,15 +79,22 @@ class Assembly(Protocol):
         Waits while the memory budget is used up (no deadline of the sender runs meanwhile) and, for an
         instance above the single-PUT size, until a part upload has returned its memory.
 
+        An instance may reach 16 MiB (`assembly.SINGLE_PUT_BYTES`, file meta included) before `identify`
+        was called, and no byte more: a header walk has to end before.
+
         Raises:
-            StoreError: The sink has failed for good, or the instance is above the size limit.
+            StoreError: The sink has failed for good, or the instance is above a size limit (TOO_BIG):
+                the one of every instance, or 16 MiB while it is not identified.
         """
 
     def advance(self, count: int) -> None:
         """Take the first `count` bytes of the last `space` as received."""
 
     def head(self) -> bytes | memoryview:
-        """Return the object's first bytes that are contiguous in memory (file meta and dataset)."""
+        """Return the object's first bytes that are contiguous in memory (file meta and dataset).
+
+        At most a block (256 KiB); empty once an upload has started.
+        """
 
     @property
     def size(self) -> int:
@@ -128,10 +139,18 @@ class Landing(Protocol):
 
 
 class Upload(Protocol):
-    """A multipart upload to one key."""
+    """A multipart upload to one key; parts may be added by several threads at once."""
 
-    def add_part(self, body: Sequence[memoryview], size: int, crc64nvme: int) -> None:
-        """Upload the next part; every part but the last has the same size, at least 5 MiB.
+    def add_part(
+        self,
+        number: int,
+        body: Sequence[memoryview],
+        *,
+        size: int,
+        crc64nvme: int,
+        deadline: float,
+    ) -> None:
+        """Upload part `number` (from 1); every part but the last is `memory.PART_BYTES` long.
 
         Raises:
             StoreError: It failed for good within its deadline.
@@ -172,6 +191,9 @@ class Sink(Protocol):
             deadline: `time.monotonic()` until which attempts may run.
 
         Raises:
+            ObjectExistsError: There is an object already, and no attempt of this call made it. (When an
+                earlier attempt of this call had no clear answer, the object is taken for its own: keys
+                are random, and the storage checked the bytes against `crc64nvme`.)
             StoreError: Not stored, or not surely.
         """
 
@@ -188,6 +210,12 @@ class Counters(Protocol):
 
     def add(self, name: str, value: int = 1) -> None:
         """Add to this worker slot's count of `name` (a name of `shared.COUNTERS`)."""
+
+    def add_reason(self, reason: WireReason) -> None:
+        """Count that `reason` was given to a peer, whatever the answer was."""
+
+    def observe_latency(self, seconds: float) -> None:
+        """Count one store's time from its last PDV read to the storage's confirmation."""
 
 
 class AssociationLimit(Protocol):

@@ -1,0 +1,163 @@
+"""What the processes of one task share: a cell of counts per worker slot, and the limit over all cells.
+
+The memory is one anonymous mapping made before the first fork. Each slot's cell is written by the
+process in that slot alone and read by everybody, so nothing but the limit's check needs a lock that
+processes share. Counts stay when a worker dies (its replacement goes on counting); its associations do
+not, the parent zeroes them. The parent has a slot of its own, after the workers'.
+"""
+
+from __future__ import annotations
+
+import bisect
+import fcntl
+import mmap
+import os
+import threading
+
+from contract.reasons import WireReason
+
+COUNTERS = (
+    "acked",
+    "bytes_stored",
+    "failed_stores",
+    "refused_instances",
+    "associations_accepted",
+    "associations_rejected",
+    "associations_aborted",
+    "batches_sealed",
+    "worker_restarts",
+    "log_lines_dropped",
+)
+"""What is counted; totals since the task started."""
+
+_REASON_PREFIX = "reason:"
+REASON_COUNTERS = tuple(f"{_REASON_PREFIX}{reason.value}" for reason in WireReason)
+"""How often each reason was given, whatever the answer was (RJ, A-ABORT, a status, a cut)."""
+
+LATENCY_BOUNDS_S = tuple(round(0.001 * 1.25**step, 6) for step in range(50))
+"""Upper bounds of the latency buckets, 1 ms to 56 s, each 25 % above the one before; one more is open.
+
+A bucket's middle is at most 12 % off: good enough for a p99, and 51 values fit one EMF member (100).
+"""
+
+_NAMES = {name: index for index, name in enumerate(COUNTERS + REASON_COUNTERS)}
+_WORD = 8
+_LINE_WORDS = 8
+"""A cache line, so that the counts of one core never evict another's."""
+_ASSOCIATIONS = 0
+_COUNTS = _LINE_WORDS
+_LATENCY = _COUNTS + len(_NAMES)
+_BUCKETS = len(LATENCY_BOUNDS_S) + 1
+_CELL_WORDS = -(-(_LATENCY + _BUCKETS) // _LINE_WORDS) * _LINE_WORDS
+
+
+def reason_counter(reason: WireReason) -> str:
+    """Return the name under which `reason` is counted."""
+    return f"{_REASON_PREFIX}{reason.value}"
+
+
+class SharedCells:
+    """The mapping. Make it before the first fork; every process reads all of it."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.parent_slot = workers
+        self._memory = mmap.mmap(-1, (workers + 1) * _CELL_WORDS * _WORD)
+        # Aligned words: each read and write is one instruction, so a reader never sees half a number.
+        self.words = memoryview(self._memory).cast("Q")
+        self.lock_fd = os.memfd_create("association-limit")
+
+    def close(self) -> None:
+        """Give the memory back; for tests, a process just exits."""
+        self.words.release()
+        self._memory.close()
+        os.close(self.lock_fd)
+
+    def base(self, slot: int) -> int:
+        """Return the index of the slot's first word."""
+        return slot * _CELL_WORDS
+
+    def associations(self, slot: int) -> int:
+        """Return the associations open in the slot's process."""
+        return self.words[self.base(slot) + _ASSOCIATIONS]
+
+    def open_associations(self) -> int:
+        """Return the associations open in the whole task."""
+        return sum(self.associations(slot) for slot in range(self.workers))
+
+    def forget_associations(self, slot: int) -> None:
+        """Zero the associations of a slot whose process is dead (reaped: it can write no more)."""
+        self.words[self.base(slot) + _ASSOCIATIONS] = 0
+
+    def totals(self) -> dict[str, int]:
+        """Return every count, summed over all slots."""
+        return {name: self._sum(_COUNTS + index) for name, index in _NAMES.items()}
+
+    def latency(self) -> list[int]:
+        """Return the number of stores in each latency bucket."""
+        return [self._sum(_LATENCY + n) for n in range(_BUCKETS)]
+
+    def _sum(self, offset: int) -> int:
+        return sum(self.words[self.base(slot) + offset] for slot in range(self.workers + 1))
+
+
+class SlotCounters:
+    """The counts of one slot, written by this process only; `ports.Counters`."""
+
+    def __init__(self, cells: SharedCells, slot: int) -> None:
+        self._words = cells.words
+        self._base = cells.base(slot)
+        self._lock = threading.Lock()
+
+    def add(self, name: str, value: int = 1) -> None:
+        """Add to the count of `name`.
+
+        Raises:
+            KeyError: No counter has this name.
+        """
+        index = self._base + _COUNTS + _NAMES[name]
+        with self._lock:
+            self._words[index] += value
+
+    def add_reason(self, reason: WireReason) -> None:
+        """Count that `reason` was given."""
+        self.add(reason_counter(reason))
+
+    def observe_latency(self, seconds: float) -> None:
+        """Count one store's time from its last PDV to the storage's confirmation."""
+        bucket = self._base + _LATENCY + bisect.bisect_left(LATENCY_BOUNDS_S, seconds)
+        with self._lock:
+            self._words[bucket] += 1
+
+
+class SharedAssociationLimit:
+    """MaximumAssociations over all processes, exact; `ports.AssociationLimit`.
+
+    Entering sums all cells and adds to this slot's own under a POSIX record lock, which the kernel
+    releases when a holder dies. Such a lock belongs to the process, so that threads need a lock of
+    their own. Leaving only lowers this slot's cell: a sum read meanwhile is too high by one for a
+    moment, never too low.
+    """
+
+    def __init__(self, cells: SharedCells, slot: int, maximum: int) -> None:
+        self._cells = cells
+        self._own = cells.base(slot) + _ASSOCIATIONS
+        self._maximum = maximum
+        self._lock = threading.Lock()
+
+    def try_enter(self) -> bool:
+        """Reserve a place; False if the limit is reached."""
+        with self._lock:
+            fcntl.lockf(self._cells.lock_fd, fcntl.LOCK_EX)
+            try:
+                if self._cells.open_associations() >= self._maximum:
+                    return False
+                self._cells.words[self._own] += 1
+                return True
+            finally:
+                fcntl.lockf(self._cells.lock_fd, fcntl.LOCK_UN)
+
+    def leave(self) -> None:
+        """Give the place back."""
+        with self._lock:
+            self._cells.words[self._own] -= 1
