@@ -1,0 +1,248 @@
+"""The memory that a worker's datasets in flight may use: one arena, granted in blocks.
+
+Everything that a sender can make us hold comes from here, so the task's memory bounds it whatever 300
+senders do. When it is used up, `Claim.acquire` waits: nobody reads, and TCP holds the senders back.
+
+One claim is one instance. A share (`reserve`) is kept for the oldest open claim, so that one instance
+can always be finished and returns what it holds; then the next is the oldest. Free blocks go to waiting
+claims by age, oldest first, so nobody starves: a claim that comes later is always younger.
+
+The arena is one private anonymous mapping. Pages are touched by use only, freed blocks are reused last
+in, first out (they are still in the processor's cache), and `trim` gives back to the system what a
+burst needed and nothing has used since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import mmap
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+from contract.reasons import WireReason
+from receiver.ports import StoreError
+
+BLOCK_BYTES = 256 * 1024
+"""Granted at once: small enough for small images, large enough that a block costs next to nothing."""
+PART_BYTES = 8 * 1024 * 1024
+"""Of a multipart upload: S3 allows 10,000 parts of at least 5 MiB, so this reaches 80 GB."""
+RESERVE_BYTES = 2 * PART_BYTES
+"""Kept for the oldest instance: all that one PUT takes, or a part being filled and one in flight."""
+MINIMUM_BYTES = 2 * RESERVE_BYTES
+"""Of a worker's budget: below it the reserve would leave nothing to anybody else."""
+KEEP_BYTES = 8 * 1024 * 1024
+"""Free memory that `trim` leaves warm."""
+
+_FALLBACK_BYTES = 2 * 1024**3
+_MIB = 1024**2
+_CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),  # version 2
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # version 1
+)
+
+
+def worker_budget(*, memory_mib: int, workers: int) -> int:
+    """Return how many bytes of datasets one worker may hold: half of the task's memory, divided.
+
+    The other half is for interpreters, threads and socket buffers.
+
+    Args:
+        memory_mib: The task's memory; 0 to find it: the cgroup's limit, else (no limit) 2 GiB or half
+            of the machine, whichever is less, so that a laptop is not filled.
+        workers: Worker processes of the task, at least 1.
+    """
+    task = memory_mib * _MIB or _cgroup_limit() or min(_FALLBACK_BYTES, _physical_bytes() // 2)
+    return max(task // 2 // workers, MINIMUM_BYTES)
+
+
+def _cgroup_limit() -> int | None:
+    for path in _CGROUP_LIMITS:
+        with contextlib.suppress(OSError, ValueError):
+            limit = int(path.read_text())  # "max" is no number: no limit
+            if limit < _physical_bytes():  # version 1 says "no limit" by a number near 2**63
+                return limit
+    return None
+
+
+def _physical_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+class Block(NamedTuple):
+    """A block of the arena."""
+
+    number: int
+    view: memoryview
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """A claim's thread that waits for one block."""
+
+    ready: threading.Event = field(default_factory=threading.Event)
+    block: Block | None = None
+
+
+class Memory:
+    """A worker's budget; made after fork. Thread-safe."""
+
+    def __init__(self, budget: int) -> None:
+        """Map `budget` bytes (rounded down to whole blocks); nothing is touched yet."""
+        self.total_blocks = budget // BLOCK_BYTES
+        self._reserve = min(RESERVE_BYTES // BLOCK_BYTES, self.total_blocks)
+        self._arena = mmap.mmap(
+            -1, self.total_blocks * BLOCK_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        )
+        self._view = memoryview(self._arena)
+        self._lock = threading.Lock()
+        self._warm: list[Block] = []
+        self._cold = [self._slice(number) for number in range(self.total_blocks - 1, -1, -1)]
+        self._idle_warm = 0
+        self._ages = count()
+        self._claims: dict[int, Claim] = {}
+        self._waiting: list[tuple[int, _Wanted]] = []
+        self._closed = False
+
+    @property
+    def free_blocks(self) -> int:
+        """Blocks that nobody holds."""
+        return len(self._warm) + len(self._cold)
+
+    @property
+    def warm_blocks(self) -> int:
+        """Free blocks whose pages the system has not got back."""
+        return len(self._warm)
+
+    def claim(self) -> Claim:
+        """Open a claim, younger than all others; it must be closed."""
+        with self._lock:
+            age = next(self._ages)
+            claim = Claim(self, age)
+            self._claims[age] = claim
+            return claim
+
+    def trim(self) -> int:
+        """Give warm blocks back that were not used since the last call; return how many."""
+        keep = KEEP_BYTES // BLOCK_BYTES
+        with self._lock:
+            surplus = max(min(self._idle_warm, len(self._warm)) - keep, 0)
+            given, self._warm = self._warm[:surplus], self._warm[surplus:]
+            self._idle_warm = len(self._warm)
+        for block in given:  # in nobody's list meanwhile: the system call needs no lock
+            self._arena.madvise(mmap.MADV_DONTNEED, block.number * BLOCK_BYTES, BLOCK_BYTES)
+        if given:
+            with self._lock:
+                self._cold.extend(given)
+                self._grant()
+        return surplus
+
+    def close(self) -> None:
+        """Refuse every wait from now on, so that no thread is left behind when the worker ends."""
+        with self._lock:
+            self._closed = True
+            waiting, self._waiting = self._waiting, []
+        for _, wanted in waiting:
+            wanted.ready.set()
+
+    def _try_acquire(self, claim: Claim) -> Block | None:
+        with self._lock:
+            if not self._waiting_before(claim) and self._may_take(claim):
+                return self._take(claim)
+            return None
+
+    def _acquire(self, claim: Claim) -> Block:
+        with self._lock:
+            if not self._waiting_before(claim) and self._may_take(claim):
+                return self._take(claim)
+            if self._closed:
+                raise StoreError(WireReason.DRAINING, "memory closed")
+            wanted = _Wanted()
+            heapq.heappush(self._waiting, (claim.age, wanted))
+        wanted.ready.wait()
+        if wanted.block is None:
+            raise StoreError(WireReason.DRAINING, "memory closed")
+        return wanted.block
+
+    def _waiting_before(self, claim: Claim) -> bool:
+        return bool(self._waiting) and self._waiting[0][0] < claim.age
+
+    def _may_take(self, claim: Claim) -> bool:
+        free = len(self._warm) + len(self._cold)
+        oldest = next(iter(self._claims.values()))
+        if claim is oldest:
+            return free > 0
+        return free > max(self._reserve - len(oldest.blocks), 0)
+
+    def _take(self, claim: Claim) -> Block:
+        if self._warm:
+            block = self._warm.pop()
+            self._idle_warm = min(self._idle_warm, len(self._warm))
+        else:
+            block = self._cold.pop()
+        claim.blocks[block.number] = block
+        return block
+
+    def _slice(self, number: int) -> Block:
+        return Block(number, self._view[number * BLOCK_BYTES : (number + 1) * BLOCK_BYTES])
+
+    def _grant(self) -> None:
+        """Hand free blocks to waiting claims, oldest first; the lock is held."""
+        while self._waiting:
+            age, wanted = self._waiting[0]
+            claim = self._claims[age]
+            if not self._may_take(claim):
+                return  # and so no younger one may
+            heapq.heappop(self._waiting)
+            wanted.block = self._take(claim)
+            wanted.ready.set()
+
+    def _release(self, claim: Claim, blocks: Iterable[Block]) -> None:
+        with self._lock:
+            for block in blocks:
+                self._warm.append(claim.blocks.pop(block.number))
+            if self._waiting:
+                self._grant()
+
+    def _close(self, claim: Claim) -> None:
+        with self._lock:
+            self._claims.pop(claim.age, None)
+            self._warm.extend(claim.blocks.values())
+            claim.blocks.clear()
+            if self._waiting:
+                self._grant()
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """The memory of one instance; used by one thread at a time, but for `release`."""
+
+    memory: Memory
+    age: int
+    blocks: dict[int, Block] = field(default_factory=dict)
+    """Those held, by number."""
+
+    def acquire(self) -> Block:
+        """Return one more block; wait for it while the budget is used up.
+
+        Raises:
+            StoreError: The worker is going away.
+        """
+        return self.memory._acquire(self)  # noqa: SLF001 -- one class in two parts
+
+    def try_acquire(self) -> Block | None:
+        """Return one more block, or None when one would have to wait."""
+        return self.memory._try_acquire(self)  # noqa: SLF001 -- one class in two parts
+
+    def release(self, blocks: Iterable[Block]) -> None:
+        """Give these blocks back; nobody may use them any more."""
+        self.memory._release(self, blocks)  # noqa: SLF001 -- one class in two parts
+
+    def close(self) -> None:
+        """Give back everything; may be repeated."""
+        self.memory._close(self)  # noqa: SLF001 -- one class in two parts

@@ -1,0 +1,283 @@
+"""Instances in a directory: durable when `put` returns, complete or not there at all, never replaced.
+
+A file is written without a name (O_TMPFILE), synced, linked to its name (which fails if there is one)
+and its directory is synced: after a crash there is the whole file or none, and nothing to clean up.
+File systems without O_TMPFILE get a temporary name in the same directory.
+
+Metadata is not kept: a directory has no Sweep that would need it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from awscrt.checksums import combine_crc64nvme
+
+from contract.reasons import WireReason
+from receiver.memory import PART_BYTES
+from receiver.ports import ObjectExistsError, StoreError, Upload
+
+MAX_OPEN_DIRECTORIES = 64
+"""Descriptors kept: a batch's shard folders take one after the other."""
+
+_NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_WRITE_FLAGS = os.O_RDWR | os.O_CLOEXEC
+_IOV_MAX = 1024
+
+
+class DirectorySink:
+    """The product's `ports.Sink` for `file:///directory`."""
+
+    def __init__(self, root: Path) -> None:
+        """Use `root`, which is made if it is missing.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        root.mkdir(parents=True, exist_ok=True)
+        self._root = root
+        self._directories = _Directories(root)
+
+    def put(
+        self,
+        key: str,
+        body: Sequence[memoryview],
+        *,
+        size: int,
+        crc64nvme: int,
+        metadata: Mapping[str, str],
+        deadline: float,
+    ) -> None:
+        """Store one object; `crc64nvme` was computed over this very memory, so the size is compared."""
+        del crc64nvme, metadata, deadline
+        folder, name = _split(key)
+        with _as_store_error(), self._directories.open(folder.parent) as parent:
+            made = _made(parent, folder.name)
+            directory = os.open(folder.name, _DIRECTORY_FLAGS, dir_fd=parent)
+            try:
+                fd, temporary = _open_unnamed(directory)
+                try:
+                    _write(fd, body, 0, size)
+                    os.fsync(fd)
+                    _link(fd, temporary, directory, name)
+                finally:
+                    os.close(fd)
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+            if made:
+                os.fsync(parent)
+
+    def start_upload(self, key: str, metadata: Mapping[str, str], deadline: float) -> Upload:
+        """Start a file that grows by parts."""
+        del metadata, deadline
+        with _as_store_error():
+            return _FileUpload(self._directories, *_split(key))
+
+    def close(self) -> None:
+        """Close the directories that are kept open."""
+        self._directories.close()
+
+
+class _FileUpload:
+    """A file that grows by parts; it has no name until it is complete."""
+
+    def __init__(self, directories: _Directories, folder: PurePosixPath, name: str) -> None:
+        self._directories = directories
+        self._folder = folder
+        self._name = name
+        with directories.open(folder) as directory:
+            self._fd, self._temporary = _open_unnamed(directory)
+        self._lock = threading.Lock()
+        self._parts: dict[int, tuple[int, int]] = {}
+        self._open = True
+
+    def add_part(
+        self,
+        number: int,
+        body: Sequence[memoryview],
+        *,
+        size: int,
+        crc64nvme: int,
+        deadline: float,
+    ) -> None:
+        """Write a part at its place."""
+        del deadline
+        with _as_store_error():
+            _write(self._fd, body, (number - 1) * PART_BYTES, size)
+        with self._lock:
+            self._parts[number] = (crc64nvme, size)
+
+    def complete(self, size: int, crc64nvme: int, deadline: float) -> None:
+        """Sync the file and give it its name, if the parts in their order are the whole."""
+        del deadline
+        if self._sum() != (crc64nvme, size):
+            raise StoreError(WireReason.STORAGE_FAILED, "the parts are not the whole")
+        with _as_store_error(), self._directories.open(self._folder) as directory:
+            os.fsync(self._fd)
+            _link(self._fd, self._temporary, directory, self._name)
+            os.fsync(directory)
+        self._close()
+
+    def abort(self) -> None:
+        """Drop the file."""
+        with contextlib.suppress(OSError, StoreError):
+            if self._open and self._temporary:
+                with self._directories.open(self._folder) as directory:
+                    os.unlink(self._temporary, dir_fd=directory)
+        self._close()
+
+    def _sum(self) -> tuple[int, int]:
+        crc = total = 0
+        for _, (part_crc, part_size) in sorted(self._parts.items()):
+            crc = combine_crc64nvme(crc, part_crc, part_size)
+            total += part_size
+        return crc, total
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            os.close(self._fd)
+
+
+class _Directories:
+    """Directories below the root, made durably, the last ones kept open."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = threading.Lock()
+        self._kept: dict[PurePosixPath, _Directory] = {}
+
+    @contextlib.contextmanager
+    def open(self, path: PurePosixPath) -> Iterator[int]:
+        """Lend the descriptor of `path`, which is made if it is missing."""
+        with self._lock:
+            directory = self._kept.get(path)
+            if directory is not None:
+                directory.users += 1
+        if directory is None:
+            directory = self._keep(path, self._make(path))
+        try:
+            yield directory.fd
+        finally:
+            self._give_back(directory)
+
+    def close(self) -> None:
+        """Close all that nobody uses."""
+        with self._lock:
+            self._drop(len(self._kept))
+
+    def _make(self, path: PurePosixPath) -> int:
+        fd = os.open(self._root, _DIRECTORY_FLAGS)
+        try:
+            for name in path.parts:
+                made = _made(fd, name)
+                below = os.open(name, _DIRECTORY_FLAGS, dir_fd=fd)
+                if made:
+                    os.fsync(fd)
+                os.close(fd)
+                fd = below
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def _keep(self, path: PurePosixPath, fd: int) -> _Directory:
+        with self._lock:
+            kept = self._kept.get(path)
+            if kept is not None:  # another thread was first
+                kept.users += 1
+                os.close(fd)
+                return kept
+            self._drop(len(self._kept) - MAX_OPEN_DIRECTORIES + 1)
+            directory = self._kept[path] = _Directory(fd)
+            return directory
+
+    def _drop(self, surplus: int) -> None:
+        idle = (path for path, directory in self._kept.items() if directory.users == 0)
+        for path in list(itertools.islice(idle, max(surplus, 0))):
+            os.close(self._kept.pop(path).fd)
+
+    def _give_back(self, directory: _Directory) -> None:
+        with self._lock:
+            directory.users -= 1
+
+
+class _Directory:
+    """An open directory and how many threads use it."""
+
+    __slots__ = ("fd", "users")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.users = 1
+
+
+def _split(key: str) -> tuple[PurePosixPath, str]:
+    """Return folder and name; keys are ours, but a path out of the root must be impossible."""
+    path = PurePosixPath(key)
+    if path.is_absolute() or ".." in path.parts or len(path.parts) < 2:  # noqa: PLR2004 -- a/b
+        raise StoreError(WireReason.INTERNAL, "not a key")
+    return path.parent, path.name
+
+
+def _made(parent: int, name: str) -> bool:
+    try:
+        os.mkdir(name, 0o750, dir_fd=parent)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _open_unnamed(directory: int) -> tuple[int, str]:
+    """Return a new file's descriptor and its temporary name, empty if it needs none."""
+    try:
+        return os.open(".", _WRITE_FLAGS | os.O_TMPFILE, 0o640, dir_fd=directory), ""
+    except OSError as error:
+        if error.errno not in _NO_TMPFILE:
+            raise
+    name = f".{os.urandom(8).hex()}.part"
+    fd = os.open(name, _WRITE_FLAGS | os.O_CREAT | os.O_EXCL, 0o640, dir_fd=directory)
+    return fd, name
+
+
+def _link(fd: int, temporary: str, directory: int, name: str) -> None:
+    """Give the file its name, create-only."""
+    try:
+        if temporary:
+            os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.unlink(temporary, dir_fd=directory)
+        else:
+            os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=directory, follow_symlinks=True)
+    except FileExistsError as error:
+        raise ObjectExistsError(WireReason.STORAGE_FAILED, "exists") from error
+
+
+def _write(fd: int, body: Sequence[memoryview], offset: int, size: int) -> None:
+    pieces = list(body)
+    end = offset + size
+    while pieces:
+        written = os.pwritev(fd, pieces[:_IOV_MAX], offset)
+        offset += written
+        while pieces and written >= len(pieces[0]):
+            written -= len(pieces.pop(0))
+        if pieces and written:
+            pieces[0] = pieces[0][written:]
+    if offset != end:
+        raise StoreError(WireReason.INTERNAL, f"{offset - end + size} of {size} bytes given")
+
+
+@contextlib.contextmanager
+def _as_store_error() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, "OSError")
+        raise StoreError(WireReason.STORAGE_FAILED, name) from error
