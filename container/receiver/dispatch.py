@@ -1,0 +1,179 @@
+"""Who serves which connection: the queue of those that spoke, and the parent's view of each worker.
+
+Pre-association connections are limited here, all of them and per address, since each costs a worker's
+thread: above the limit a connection waits in the queue, and honest ones leave it in milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from contract.reasons import WireReason
+from receiver.handoff import Kind, Message, send
+from receiver.listener import Arrival
+from receiver.ports import Counters, Log
+
+MAXIMUM_PRE_ASSOCIATION = 512
+MAXIMUM_PRE_ASSOCIATION_PER_ADDRESS = 384
+"""Only without PROXY protocol. Above 300, which one test or migration tool may open at once."""
+MAXIMUM_QUEUED = 1024
+ANSWER_S = 5.0
+"""A worker that leaves a hand-off unanswered for so long is stuck."""
+SUSPECT_S = 0.25
+"""After so long without an answer others are preferred; an idle worker answers within 1 ms."""
+
+
+@dataclass(slots=True, eq=False)
+class Handed:
+    """A connection that a worker was given; `waiting` is over at its TAKEN."""
+
+    arrival: Arrival
+    at: float
+    waiting: bool = True
+    associated: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class WorkerHandle:
+    """What the parent knows of a worker.
+
+    Attributes:
+        slot: Its place: cell, journals.
+        pid: Its process.
+        channel: The parent's end.
+        started_at: Monotonic time of the fork.
+        heard_at: Monotonic time of its last message.
+        ready: It said HELLO.
+        told: The last stage it was told (Kind.DRAIN, CUT or FINISH).
+        handed: Its connections, by number, until CLOSED.
+    """
+
+    slot: int
+    pid: int
+    channel: socket.socket
+    started_at: float
+    heard_at: float
+    ready: bool = False
+    told: Kind | None = None
+    handed: dict[int, Handed] = field(default_factory=dict)
+
+    def kill(self) -> None:
+        """SIGKILL: it works on a stopped process too."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def oldest_unanswered(self, now: float) -> float:
+        """Return for how long (s) the oldest hand-off has had no answer."""
+        return max(
+            (now - handed.at for handed in self.handed.values() if handed.waiting), default=0
+        )
+
+
+class Dispatcher:
+    """Hands connections to the least loaded worker that answers."""
+
+    def __init__(self, *, proxy_protocol: bool, counters: Counters, log: Log) -> None:
+        self._proxy_protocol = proxy_protocol
+        self._counters = counters
+        self._log = log
+        self._queue: dict[int, Arrival] = {}
+        self._unassociated: Counter[str] = Counter()
+
+    @property
+    def queued(self) -> int:
+        """Connections that spoke and wait for a worker."""
+        return len(self._queue)
+
+    @property
+    def unassociated(self) -> int:
+        """Connections at workers on which no association was accepted yet."""
+        return self._unassociated.total()
+
+    def offer(self, arrival: Arrival) -> None:
+        """Queue a connection that spoke."""
+        if len(self._queue) >= MAXIMUM_QUEUED:
+            self._refuse(arrival)
+        else:
+            self._queue[arrival.number] = arrival
+
+    def pump(self, workers: Iterable[WorkerHandle], now: float) -> None:
+        """Hand over what can be handed over now."""
+        if not self._queue:
+            return
+        able = [worker for worker in workers if worker.ready and worker.told is not Kind.FINISH]
+        for arrival in list(self._queue.values()):
+            if not able or self.unassociated >= MAXIMUM_PRE_ASSOCIATION:
+                return
+            if self._address_is_full(arrival.peer):
+                continue
+            worker = min(able, key=lambda w: (w.oldest_unanswered(now) > SUSPECT_S, len(w.handed)))
+            message = Message(Kind.CONNECTION, arrival.number, arrival.peer)
+            try:
+                send(worker.channel, message, arrival.connection)
+            except OSError:
+                able.remove(worker)  # its queue is full, or it has just died: try the others
+                continue
+            del self._queue[arrival.number]
+            worker.handed[arrival.number] = Handed(arrival, now)
+            self._unassociated[arrival.peer] += 1
+
+    def taken(self, worker: WorkerHandle, number: int) -> None:
+        """The worker has the connection: close our copy."""
+        if (handed := worker.handed.get(number)) is not None:
+            handed.waiting = False
+            handed.arrival.connection.close()
+
+    def associated(self, worker: WorkerHandle, number: int) -> None:
+        """An association was accepted on it: it no longer counts here."""
+        handed = worker.handed.get(number)
+        if handed is not None and not handed.associated:
+            handed.associated = True
+            self._forget(handed)
+
+    def closed(self, worker: WorkerHandle, number: int) -> None:
+        """The worker closed it."""
+        handed = worker.handed.pop(number, None)
+        if handed is not None and not handed.associated:
+            self._forget(handed)
+
+    def died(self, worker: WorkerHandle) -> None:
+        """Take back what a dead worker had not taken; what it had taken died with it."""
+        back: dict[int, Arrival] = {}
+        for number, handed in list(worker.handed.items()):
+            self.closed(worker, number)
+            if handed.waiting:
+                back[number] = handed.arrival
+        self._queue = {**back, **self._queue}
+
+    def expire(self, now: float) -> None:
+        """Close those that found no worker until their deadline."""
+        for arrival in list(self._queue.values()):
+            if arrival.deadline <= now:
+                del self._queue[arrival.number]
+                self._refuse(arrival)
+
+    def close(self) -> None:
+        """Close what is queued."""
+        for arrival in self._queue.values():
+            arrival.connection.close()
+        self._queue.clear()
+
+    def _address_is_full(self, peer: str) -> bool:
+        if self._proxy_protocol:
+            return False
+        return self._unassociated[peer] >= MAXIMUM_PRE_ASSOCIATION_PER_ADDRESS
+
+    def _refuse(self, arrival: Arrival) -> None:
+        arrival.connection.close()
+        self._counters.add_reason(WireReason.LIMIT)
+        self._log.warning("connection_cut", reason=WireReason.LIMIT, peer=arrival.peer)
+
+    def _forget(self, handed: Handed) -> None:
+        peer = handed.arrival.peer
+        self._unassociated[peer] -= 1
+        if not self._unassociated[peer]:
+            del self._unassociated[peer]
