@@ -80,6 +80,17 @@ def _import_queue_url() -> str:
     return url
 
 
+def _outcome_queue_url() -> str:
+    url: str = setting(
+        "OUTCOME_QUEUE_URL",
+        str,
+        pattern=QUEUE_URL_PATTERN,
+        doc="Queue that brings the outcomes of import jobs, and questions about them, to RecordOutcome.",
+        doc_ja="取り込みジョブの結果や問い合わせをRecordOutcomeに届けるキュー。",
+    )
+    return url
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartImportSettings(FunctionSettings):
     """StartImport."""
@@ -87,6 +98,7 @@ class StartImportSettings(FunctionSettings):
     results_bucket: str = _results_bucket()
     datastore_id: str = _datastore_id()
     import_queue_url: str = _import_queue_url()
+    outcome_queue_url: str = _outcome_queue_url()
     data_access_role_arn: str = setting(
         "DATA_ACCESS_ROLE_ARN",
         str,
@@ -121,13 +133,7 @@ class RecordOutcomeSettings(FunctionSettings):
     results_bucket: str = _results_bucket()
     datastore_id: str = _datastore_id()
     import_queue_url: str = _import_queue_url()
-    outcome_queue_url: str = setting(
-        "OUTCOME_QUEUE_URL",
-        str,
-        pattern=QUEUE_URL_PATTERN,
-        doc="Queue of job outcomes: an output that is not complete yet goes back to it with a delay.",
-        doc_ja="ジョブ結果のキュー。未完成の結果は遅延付きで戻される。",
-    )
+    outcome_queue_url: str = _outcome_queue_url()
     output_grace_s: int = setting(
         "OUTPUT_GRACE",
         int,
@@ -145,13 +151,7 @@ class SweepSettings(FunctionSettings):
     """Sweep."""
 
     import_queue_url: str = _import_queue_url()
-    outcome_queue_url: str = setting(
-        "OUTCOME_QUEUE_URL",
-        str,
-        pattern=QUEUE_URL_PATTERN,
-        doc="Queue of job outcomes: Sweep asks there for jobs whose event is overdue.",
-        doc_ja="ジョブ結果のキュー。イベントが遅れているジョブをSweepが問い合わせる。",
-    )
+    outcome_queue_url: str = _outcome_queue_url()
     reannounce_after_s: int = setting(
         "REANNOUNCE_AFTER",
         int,

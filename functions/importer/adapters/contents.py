@@ -1,0 +1,192 @@
+"""The ledger's instances in DynamoDB: one record per SOP Instance UID and content.
+
+The first content seen with a UID has the sort key FIRST, so one conditional write records a new
+instance and finds out, without a race, whether the UID is known with other bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from contract.keys import BatchId
+from contract.states import InstanceState
+from importer.adapters import items
+from importer.adapters.clients import error_code, in_parallel
+from importer.adapters.items import Item
+from importer.domain import schema
+from importer.domain.records import (
+    ContentId,
+    InstanceRecord,
+    KnownContent,
+    Quarantined,
+    Recorded,
+)
+
+_FIRST = "FIRST"
+_KEYS_KEPT = 100
+"""Object keys kept in a content's record; a phantom sent every day must not fill an item (400 KB)."""
+_BATCH_GET = 100
+_CONDITION_FAILED = "ConditionalCheckFailedException"
+
+
+class ContentLedger:
+    """Instances and the quarantine list; `ports.Contents`."""
+
+    def __init__(self, client: Any, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def known(self, contents: Sequence[ContentId]) -> dict[ContentId, KnownContent]:
+        """Return what is known; a content whose UID also has other bytes is left out.
+
+        HealthImaging holds the latest import of a UID, so with two contents about, sending the first
+        again is not a repetition.
+        """
+        wanted = {_key(content, _FIRST)["pk"]["S"]: content for content in contents}
+        found: dict[ContentId, KnownContent] = {}
+        pks = list(wanted)
+        for start in range(0, len(pks), _BATCH_GET):
+            for item in self._get_many(pks[start : start + _BATCH_GET]):
+                content = wanted[items.get_text(item, "pk")]
+                if _is_of(item, content) and not _flag(item, "conflicting"):
+                    found[content] = KnownContent(
+                        state=InstanceState(items.get_text(item, "state")),
+                        image_set_id=items.get_text(item, "image_set_id"),
+                        warnings=tuple(int(n) for n in item.get("warnings", {}).get("NS", ())),
+                    )
+        return {content: found[content] for content in contents if content in found}
+
+    def record(self, records: Sequence[InstanceRecord]) -> list[Recorded]:
+        """Write outcomes; one request each for instances never seen before."""
+        return in_parallel(self._record, records)
+
+    def quarantine(self, records: Sequence[Quarantined]) -> None:
+        """Write quarantined objects to the operator's list."""
+        in_parallel(self._quarantine, records)
+
+    def release(self, batch_id: BatchId, keys: Sequence[str]) -> None:
+        """Take objects off the operator's list; the item stays as history."""
+        for key in keys:
+            self._client.update_item(
+                TableName=self._table,
+                Key=items.quarantine_key(str(batch_id), key),
+                UpdateExpression=f"SET #state = :state REMOVE {schema.STATE_SHARD}, {schema.STATE_TIME}",
+                ExpressionAttributeNames={"#state": "state"},
+                ExpressionAttributeValues={":state": items.text(InstanceState.IMPORTED.value)},
+            )
+
+    def _quarantine(self, record: Quarantined) -> None:
+        self._client.put_item(TableName=self._table, Item=items.quarantine_item(record))
+
+    def _record(self, record: InstanceRecord) -> Recorded:
+        old = self._raise(record, _FIRST)
+        if old is None or _is_of(old, record.content):
+            return self._repeated(record, _FIRST, old)
+        content = record.content
+        other = f"OTHER#{content.size}#{content.crc64nvme}"
+        if not _flag(old, "conflicting"):
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(content, _FIRST),
+                UpdateExpression="SET conflicting = :true",
+                ExpressionAttributeValues={":true": {"BOOL": True}},
+            )
+        found = self._repeated(record, other, self._raise(record, other))
+        return Recorded(duplicate=found.duplicate, conflicting=True, first_time=found.first_time)
+
+    def _raise(self, record: InstanceRecord, sk: str) -> Item | None:
+        """Write the record if it is new or of lower rank; return what was there before."""
+        names, values, sets = _attributes(record)
+        try:
+            response = self._client.update_item(
+                TableName=self._table,
+                Key=_key(record.content, sk),
+                UpdateExpression=f"SET {', '.join(sets)} ADD #keys :keys",
+                ConditionExpression=(
+                    "attribute_not_exists(pk)"
+                    " OR (#size = :size AND #crc64nvme = :crc64nvme AND #rank < :rank)"
+                ),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+                ReturnValues="ALL_OLD",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            if error_code(error) != _CONDITION_FAILED:
+                raise
+            failed: Item = error.response["Item"]
+            return failed
+        old: Item | None = response.get("Attributes") or None
+        return old
+
+    def _repeated(self, record: InstanceRecord, sk: str, old: Item | None) -> Recorded:
+        """Say what `old` means for the record, and add the object's key where it is not there yet."""
+        if old is None:
+            return Recorded()
+        keys = set(old.get("keys", {}).get("SS", ()))
+        first_time = record.row.key not in keys
+        if first_time and len(keys) < _KEYS_KEPT:
+            self._client.update_item(
+                TableName=self._table,
+                Key=_key(record.content, sk),
+                UpdateExpression="ADD #keys :keys",
+                ExpressionAttributeNames={"#keys": "keys"},
+                ExpressionAttributeValues={":keys": {"SS": [record.row.key]}},
+            )
+        return Recorded(
+            duplicate=bool(keys - {record.row.key}),
+            conflicting=_flag(old, "conflicting"),
+            first_time=first_time,
+        )
+
+    def _get_many(self, pks: Sequence[str]) -> Iterator[Item]:
+        keys = [items.key(pk, _FIRST) for pk in pks]
+        while keys:
+            request = {self._table: {"Keys": keys, "ConsistentRead": True}}
+            response = self._client.batch_get_item(RequestItems=request)
+            yield from response["Responses"].get(self._table, ())
+            keys = response.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+
+
+def _key(content: ContentId, sk: str) -> Item:
+    return items.key(f"UID#{content.sop_instance_uid}", sk)
+
+
+def _is_of(item: Mapping[str, Any], content: ContentId) -> bool:
+    return (items.get_int(item, "size"), items.get_text(item, "crc64nvme")) == (
+        content.size,
+        content.crc64nvme,
+    )
+
+
+def _flag(item: Mapping[str, Any], name: str) -> bool:
+    return bool(item.get(name, {}).get("BOOL", False))
+
+
+def _attributes(record: InstanceRecord) -> tuple[dict[str, str], Item, list[str]]:
+    row, answer = record.row, record.answer
+    values: Item = {
+        "state": items.text(answer.state.value),
+        "rank": items.number(answer.state.rank),
+        "size": items.number(row.size),
+        "crc64nvme": items.text(row.crc64nvme),
+        "sop_instance_uid": items.text(row.sop_instance_uid),
+        "sop_class_uid": items.text(row.sop_class_uid),
+        "study_instance_uid": items.text(row.study_instance_uid),
+        "series_instance_uid": items.text(row.series_instance_uid),
+        "calling_ae_title": items.text(row.calling_ae_title),
+        "received_at": items.number(row.received_at),
+        "image_set_id": items.text(answer.image_set_id),
+        "reason": items.text(answer.reason.value if answer.reason else ""),
+        "exception_type": items.text(answer.exception_type),
+    }
+    if answer.warnings:
+        values["warnings"] = {"NS": [str(code) for code in answer.warnings]}
+    # Every name by a placeholder: DynamoDB reserves some six hundred words.
+    names = {f"#{name}": name for name in (*values, "keys")}
+    sets = [f"#{name} = :{name}" for name in values]
+    bound = {f":{name}": value for name, value in values.items()}
+    return names, {**bound, ":keys": {"SS": [row.key]}}, sets

@@ -1,0 +1,161 @@
+"""The landing bucket: manifests, listings, metadata, the one tag, quarantine records, seals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from contract import metadata
+from contract.keys import (
+    BATCHES_PREFIX,
+    INCOMING_PREFIX,
+    INSTANCE_SUFFIX,
+    QUARANTINE_PREFIX,
+    BatchId,
+    InvalidKeyError,
+    batch_of_manifest_key,
+)
+from contract.manifest import Manifest, Row
+from importer.adapters.clients import error_code, in_parallel
+from importer.domain.errors import ManifestMissingError
+from importer.domain.ports import LandedObject
+from importer.domain.records import Quarantined
+
+IMPORTED_TAG = {"Key": "imported", "Value": "true"}
+"""The lifecycle rule expires what carries it, nothing else."""
+
+_MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+
+
+class LandingBucket:
+    """One landing bucket; the methods are those of `ports.Manifests`, `Instances` and `Adoption`."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def manifest(self, batch_id: BatchId) -> Manifest:
+        """Read a batch's manifest."""
+        try:
+            response = self._client.get_object(Bucket=self._bucket, Key=batch_id.manifest_key)
+        except ClientError as error:
+            if error_code(error) in _MISSING:
+                raise ManifestMissingError(str(batch_id)) from error
+            raise
+        return Manifest.decode(response["Body"].read())
+
+    def objects(self, prefix: str) -> Iterator[LandedObject]:
+        """List every object under `prefix`, in key order."""
+        for page in self._pages(prefix):
+            for found in page.get("Contents", ()):
+                yield LandedObject(found["Key"], found["Size"])
+
+    def describe(self, keys: Sequence[str]) -> dict[str, Row]:
+        """Return rows made of each object's metadata and checksum."""
+        rows = in_parallel(self._describe, keys)
+        return {row.key: row for row in rows if row is not None}
+
+    def mark_imported(self, keys: Sequence[str]) -> None:
+        """Tag objects for expiry: one request each ($0.005 per 1,000), S3 has no bulk call for it."""
+        in_parallel(self._tag, keys)
+
+    def keep_record(self, record: Quarantined) -> None:
+        """Write a quarantine record under a key made of the instance's own ids."""
+        relative = record.key.removeprefix(INCOMING_PREFIX)
+        hour, _, rest = relative.partition("/")
+        name = rest.removesuffix(INSTANCE_SUFFIX).replace("/", "-")
+        self._client.put_object(
+            Bucket=self._bucket,
+            Key=f"{QUARANTINE_PREFIX}{hour}/{name}.json",
+            Body=json.dumps(asdict(record), separators=(",", ":")).encode(),
+            ContentType="application/json",
+        )
+
+    def first_hour(self) -> str | None:
+        """Return the oldest hour in which anything landed."""
+        return next(self._folders(INCOMING_PREFIX), None)
+
+    def landed_batches(self, hour: str) -> Iterator[str]:
+        """Return the names of the batch folders of an hour."""
+        return self._folders(f"{INCOMING_PREFIX}{hour}/")
+
+    def sealed_batches(self, hour: str) -> Iterator[BatchId]:
+        """Return the batches of an hour that have a manifest."""
+        for found in self.objects(f"{BATCHES_PREFIX}{hour}-"):
+            try:
+                yield batch_of_manifest_key(found.key)
+            except InvalidKeyError:
+                continue
+
+    def seal(self, manifest: Manifest) -> bool:
+        """Write a manifest, create-only; False if there is one already."""
+        try:
+            self._client.put_object(
+                Bucket=self._bucket,
+                Key=manifest.batch.manifest_key,
+                Body=manifest.encode(),
+                ContentType="application/json",
+                IfNoneMatch="*",
+            )
+        except ClientError as error:
+            if error_code(error) in ("PreconditionFailed", "ConditionalRequestConflict", "412"):
+                return False
+            raise
+        return True
+
+    def _tag(self, key: str) -> None:
+        try:
+            self._client.put_object_tagging(
+                Bucket=self._bucket, Key=key, Tagging={"TagSet": [IMPORTED_TAG]}
+            )
+        except ClientError as error:
+            # Expired meanwhile: a step that is repeated late has nothing left to mark.
+            if error_code(error) not in _MISSING:
+                raise
+
+    def _describe(self, key: str) -> Row | None:
+        try:
+            head = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+        except ClientError as error:
+            if error_code(error) in _MISSING:
+                return None
+            raise
+        said = head.get("Metadata", {})
+        return Row(
+            key=key,
+            sop_instance_uid=said.get(metadata.SOP_INSTANCE_UID, ""),
+            sop_class_uid=said.get(metadata.SOP_CLASS_UID, ""),
+            transfer_syntax_uid=said.get(metadata.TRANSFER_SYNTAX_UID, ""),
+            study_instance_uid=said.get(metadata.STUDY_INSTANCE_UID, ""),
+            series_instance_uid=said.get(metadata.SERIES_INSTANCE_UID, ""),
+            size=head["ContentLength"],
+            crc64nvme=head.get("ChecksumCRC64NVME", ""),
+            calling_ae_title=said.get(metadata.CALLING_AE_TITLE, ""),
+            called_ae_title=said.get(metadata.CALLED_AE_TITLE, ""),
+            peer=said.get(metadata.PEER, ""),
+            received_at=_number(said.get(metadata.RECEIVED_AT)) or head["LastModified"].timestamp(),
+        )
+
+    def _folders(self, prefix: str) -> Iterator[str]:
+        for page in self._pages(prefix, Delimiter="/"):
+            for folder in page.get("CommonPrefixes", ()):
+                yield folder["Prefix"][len(prefix) :].rstrip("/")
+
+    def _pages(self, prefix: str, **more: str) -> Iterator[Any]:
+        pages: Iterator[Any] = iter(
+            self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=prefix, **more
+            )
+        )
+        return pages
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0.0
