@@ -1,0 +1,71 @@
+"""`python -m local.aws`: every emulated AWS API on one port, in a process of its own.
+
+Writes one line, `listening <url>`, to standard output when it answers, and ends when standard input does:
+so it cannot outlive the process that started it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from pydicom import config as pydicom_config
+
+from local.emulated_ports import EmulatedBuckets, EmulatedEvents
+from local.gateway import Gateway
+from local.healthimaging.application import api, control
+from local.healthimaging.faults import Faults
+from local.healthimaging.files import ImportedFiles
+from local.healthimaging.operations import HealthImaging
+from local.healthimaging.quotas import Quotas
+from local.s3.layer import S3Layer
+from local.web import Server
+
+
+def build_gateway(imported: Path, faults: Faults, quotas: Quotas | None = None) -> Gateway:
+    """Return the application that serves every API.
+
+    Args:
+        imported: Folder for the imported instances.
+        faults: The HealthImaging double's switches.
+        quotas: The service's own by default.
+    """
+    # An import reads what a modality sent, not what the Standard allows.
+    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+    emulator = DomainDispatcherApplication(create_backend_app)
+    s3 = S3Layer(emulator)
+    service = HealthImaging(
+        EmulatedBuckets(s3.index),
+        EmulatedEvents(),
+        ImportedFiles(imported),
+        faults=faults,
+        quotas=quotas,
+    )
+    return Gateway(
+        {"s3": s3, "medical-imaging": api(service)},
+        control=control(service, faults),
+        default=emulator,
+    )
+
+
+def main() -> int:
+    """Serve until standard input ends."""
+    logging.basicConfig(level=logging.WARNING)
+    port = int(os.environ["AWS_PORT"])
+    faults = Faults.from_document(json.loads(os.environ.get("HEALTHIMAGING_FAULTS") or "{}"))
+    gateway = build_gateway(Path(os.environ["DATA_DIR"]) / "imported", faults)
+    with Server(port, gateway) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        sys.stdout.write(f"listening {server.url}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
