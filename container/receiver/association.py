@@ -1,0 +1,348 @@
+"""One association on one thread: negotiation, messages, release or abort (PS3.8 section 9.2)."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from contract.reasons import WireReason
+from receiver.associate import AssociateRequest, decode_request, encode_accept
+from receiver.closing import linger
+from receiver.deadlines import Watch, Watchdog
+from receiver.fragments import Fragments, PduArrivedError
+from receiver.messages import Messages
+from receiver.negotiation import (
+    ACCEPTED,
+    LIMIT_REACHED,
+    Rejection,
+    accept,
+    ae_title_text,
+    find_rejection,
+)
+from receiver.pdu import (
+    HEADER,
+    MAX_ASSOCIATE_BYTES,
+    PDU_TYPES,
+    RELEASE_RP,
+    AbortReason,
+    PduType,
+    ProtocolError,
+    encode_abort,
+    encode_reject,
+    unknown_pdu,
+)
+from receiver.ports import AssociationLimit, Counters, Landing, Log, Origin
+from receiver.responses import Responses, Sender
+from receiver.settings import Settings
+from receiver.store import StoreService, Tally
+from receiver.stream import CREDIT_S, End, Stream, StreamEndedError
+
+ASSOCIATE_S = 30.0
+"""Absolute time for the A-ASSOCIATE-RQ to be there (ARTIM, PS3.8 9.1.5)."""
+_MAX_BODY_BYTES = 1024
+"""Longest body of a release or abort that is read; it has 4 bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationContext:
+    """What an association needs from its worker.
+
+    Attributes:
+        settings: Of the receiver.
+        landing: Where instances go.
+        limit: MaximumAssociations.
+        counters: `associations_accepted`, `_rejected`, `_aborted`, `acked`, `bytes_stored`,
+            `failed_stores` and `refused_instances` are counted here.
+        log: Events.
+        watchdog: Started.
+        draining: Once set, new associations are rejected (2,3,1).
+        cutting: Once set, an association ends with A-ABORT after the message that it is receiving. The
+            worker calls `Watchdog.interrupt_idle` right after setting it.
+        on_associated: Called when this connection has become an association.
+    """
+
+    settings: Settings
+    landing: Landing
+    limit: AssociationLimit
+    counters: Counters
+    log: Log
+    watchdog: Watchdog
+    draining: threading.Event
+    cutting: threading.Event
+    on_associated: Callable[[], None]
+
+
+def serve(connection: socket.socket, peer: str, context: AssociationContext) -> None:
+    """Serve one connection from its first byte to its end on the calling thread.
+
+    Always closes `connection`; never raises.
+
+    Args:
+        connection: Accepted, blocking, without a timeout; any PROXY header already read.
+        peer: Address of the sender.
+        context: From the worker.
+    """
+    watch = context.watchdog.register(connection)
+    association = _Association(connection, watch, peer, context)
+    try:
+        association.run()
+    except Exception as error:  # noqa: BLE001 - a bug must end one association, not the worker
+        association.fail(error)
+    finally:
+        association.close()
+        context.watchdog.unregister(watch)
+        connection.close()
+
+
+class _Association:
+    def __init__(
+        self, connection: socket.socket, watch: Watch, peer: str, context: AssociationContext
+    ) -> None:
+        self._connection = connection
+        self._watch = watch
+        self._context = context
+        self._peer = peer
+        self._id = secrets.token_hex(8)
+        self._stream = Stream(connection, watch)
+        self._sender = Sender(connection, watch)
+        self._responses: Responses | None = None
+        self._tally = Tally()
+        self._entered = False
+        self._accepted_at: float | None = None
+        self._outcome = "failed"
+        self._on_expiry = WireReason.CONN_IDLE
+        self._messages: Messages | None = None
+
+    def run(self) -> None:
+        if self._connection.family in (socket.AF_INET, socket.AF_INET6):
+            # Responses are small and the peer waits for each.
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            request = self._await_request()
+            messages = self._associate(request)
+            if messages is not None:
+                self._serve(messages)
+        except ProtocolError as error:
+            self._abort(error.abort, error.reason, error.detail)
+        except StreamEndedError as error:
+            self._end(error.end)
+        except PduArrivedError as arrived:
+            self._unexpected(arrived)
+
+    def fail(self, error: Exception) -> None:
+        """Log a bug by its type and place: its message might quote what was received."""
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        self._context.log.error(
+            "association_failed",
+            association_id=self._id,
+            reason=WireReason.INTERNAL.value,
+            error=type(error).__name__,
+            where=f"{frame.filename.rpartition('/')[2]}:{frame.lineno}",
+        )
+        self._abort(AbortReason.NOT_SPECIFIED, WireReason.INTERNAL, type(error).__name__)
+
+    def close(self) -> None:
+        """Give back what the association holds and say how it went."""
+        if self._responses is not None:
+            self._responses.close()
+        self._leave()
+        if self._accepted_at is not None:
+            self._context.log.info(
+                "association_closed",
+                association_id=self._id,
+                outcome=self._outcome,
+                duration_s=round(time.monotonic() - self._accepted_at, 3),
+                received_bytes=self._stream.received,
+                **asdict(self._tally),
+            )
+
+    # Before it is an association
+
+    def _await_request(self) -> AssociateRequest:
+        stream = self._stream
+        stream.set_time(ASSOCIATE_S, earning=False)
+        stream.wait_idle(self._context.cutting.is_set)
+        self._on_expiry = WireReason.SLOWLORIS
+        # Cut at once when the worker cuts: nothing can be lost yet.
+        self._watch.idle = True
+        kind = stream.buffer[stream.start]
+        if kind not in PDU_TYPES:
+            raise unknown_pdu(bytes(stream.buffer[stream.start : stream.end]))
+        stream.need(HEADER.size)
+        kind, length = HEADER.unpack_from(stream.buffer, stream.start)
+        stream.start += HEADER.size
+        if kind != PduType.ASSOCIATE_RQ:
+            raise PduArrivedError(PduType(kind), length)
+        if length > MAX_ASSOCIATE_BYTES:
+            raise ProtocolError(
+                AbortReason.INVALID_PARAMETER_VALUE,
+                WireReason.PDU_TOO_LONG,
+                f"A-ASSOCIATE-RQ of {length} bytes",
+            )
+        body = stream.take(length)
+        self._watch.idle = False
+        return decode_request(body)
+
+    def _associate(self, request: AssociateRequest) -> Messages | None:
+        context = self._context
+        origin = Origin(
+            association_id=self._id,
+            calling_ae_title=ae_title_text(request.calling),
+            called_ae_title=ae_title_text(request.called),
+            peer=self._peer,
+        )
+        rejection = find_rejection(request, context.settings, draining=context.draining.is_set())
+        if rejection is None:
+            self._entered = context.limit.try_enter()
+            rejection = None if self._entered else LIMIT_REACHED
+        if rejection is not None:
+            self._reject(rejection, origin)
+            return None
+        acceptance = accept(request, context.settings)
+        self._accepted_at = time.monotonic()
+        context.counters.add("associations_accepted")
+        accepted = {c.context_id: c for c in acceptance.contexts if c.result == ACCEPTED}
+        window = acceptance.window[0] if acceptance.window else 1
+        context.log.info(
+            "association_accepted",
+            association_id=self._id,
+            calling_ae_title=origin.calling_ae_title,
+            called_ae_title=origin.called_ae_title,
+            peer=origin.peer,
+            contexts=len(accepted),
+            contexts_refused=len(acceptance.contexts) - len(accepted),
+            window=window,
+        )
+        if not self._sender.send(encode_accept(request, acceptance)):
+            raise StreamEndedError(End.EOF)
+        context.on_associated()
+        fragments = Fragments(self._stream, context.settings.maximum_pdu_size)
+        self._responses = Responses(
+            self._sender, window, lambda: self._watch.shut(socket.SHUT_RDWR)
+        )
+        service = StoreService(
+            landing=context.landing,
+            counters=context.counters,
+            log=context.log,
+            origin=origin,
+            stream=self._stream,
+            fragments=fragments,
+            tally=self._tally,
+        )
+        self._messages = Messages(service, accepted, request.maximum_length, self._responses)
+        return self._messages
+
+    def _reject(self, rejection: Rejection, origin: Origin) -> None:
+        self._context.counters.add("associations_rejected")
+        self._context.log.warning(
+            "association_rejected",
+            association_id=self._id,
+            reason=rejection.code.value,
+            result=f"{rejection.result},{rejection.source},{rejection.reason}",
+            calling_ae_title=origin.calling_ae_title,
+            called_ae_title=origin.called_ae_title,
+            peer=origin.peer,
+        )
+        self._sender.send(encode_reject(rejection.result, rejection.source, rejection.reason))
+        linger(self._connection)
+
+    # While it is one
+
+    def _serve(self, messages: Messages) -> None:
+        stream = self._stream
+        settings = self._context.settings
+        is_cutting = self._context.cutting.is_set
+        while True:
+            # A sender may rightly wait in silence for the responses of its window.
+            grace_s = settings.store_deadline_s if messages.outstanding else 0.0
+            stream.set_time(settings.network_timeout_s + grace_s, earning=False)
+            if is_cutting():
+                raise StreamEndedError(End.INTERRUPTED)
+            self._on_expiry = WireReason.CONN_IDLE
+            stream.wait_idle(is_cutting)
+            self._on_expiry = WireReason.SLOWLORIS
+            stream.set_time(CREDIT_S, earning=True)
+            try:
+                messages.start()
+            except PduArrivedError as arrived:
+                if arrived.kind != PduType.RELEASE_RQ:
+                    raise
+                self._release(messages, arrived)
+                return
+            messages.serve()
+
+    def _release(self, messages: Messages, arrived: PduArrivedError) -> None:
+        self._read_body(arrived)
+        messages.drain()
+        self._outcome = "released"
+        # Before the answer: who is told that it is over may open the next one at once.
+        self._leave()
+        self._sender.send(RELEASE_RP)
+        linger(self._connection)
+
+    def _read_body(self, arrived: PduArrivedError) -> bytes:
+        if arrived.length > _MAX_BODY_BYTES:
+            raise ProtocolError(
+                AbortReason.INVALID_PARAMETER_VALUE,
+                WireReason.PDU_INVALID,
+                f"{arrived.kind.name} of {arrived.length} bytes",
+            )
+        return self._stream.take(arrived.length)
+
+    # Its other ends
+
+    def _unexpected(self, arrived: PduArrivedError) -> None:
+        if arrived.kind == PduType.ABORT:
+            self._note_abort("aborted_by_peer", WireReason.ABORTED, "A-ABORT")
+            linger(self._connection)
+            return
+        self._abort(
+            AbortReason.UNEXPECTED_PDU,
+            WireReason.PDU_UNEXPECTED,
+            f"{arrived.kind.name} out of place",
+        )
+
+    def _end(self, end: End) -> None:
+        if end is End.INTERRUPTED:
+            if self._messages is not None:
+                self._messages.drain()
+                self._abort(AbortReason.NOT_SPECIFIED, WireReason.DRAINING, "receiver stops")
+        elif not self._stream.received:
+            pass  # a load balancer's or a scanner's connect and close: no event (row 1)
+        elif end is End.EXPIRED:
+            self._abort(AbortReason.NOT_SPECIFIED, self._on_expiry, "no bytes in time")
+        elif self._watch.stalled:
+            self._note_abort("aborted", WireReason.SEND_STALL, "a response was not taken in time")
+        else:
+            self._note_abort("closed_by_peer", WireReason.ABORTED, "connection closed")
+
+    def _abort(self, abort: AbortReason, reason: WireReason, detail: str) -> None:
+        self._note_abort("aborted", reason, detail)
+        self._leave()
+        if self._responses is not None:
+            self._responses.broken = True  # nothing may follow the A-ABORT
+        if self._sender.send(encode_abort(abort)):
+            linger(self._connection)
+
+    def _note_abort(self, outcome: str, reason: WireReason, detail: str) -> None:
+        self._outcome = outcome
+        self._context.counters.add("associations_aborted")
+        self._context.log.warning(
+            "association_aborted",
+            association_id=self._id,
+            reason=reason.value,
+            detail=detail,
+            by="peer" if outcome.endswith("_by_peer") else "receiver",
+            peer=self._peer,
+            received_bytes=self._stream.received,
+        )
+
+    def _leave(self) -> None:
+        if self._entered:
+            self._entered = False
+            self._context.limit.leave()

@@ -1,0 +1,34 @@
+"""Closing a connection so that the peer gets our last PDU."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+
+LINGER_S = 1.0
+"""Time for the peer to close after our last PDU."""
+LINGER_BYTES = 16 * 1024 * 1024
+"""Most that is read and forgotten meanwhile."""
+_CHUNK_BYTES = 65_536
+
+
+def linger(connection: socket.socket) -> None:
+    """Half-close, then read and forget what the peer still sends, within bounds; do not close.
+
+    Closing with unread bytes makes the kernel send a reset, and a reset may overtake the A-ABORT or
+    A-ASSOCIATE-RJ that says why.
+    """
+    until = time.monotonic() + LINGER_S
+    left = LINGER_BYTES
+    with contextlib.suppress(OSError):  # includes TimeoutError; the peer may be gone already
+        connection.shutdown(socket.SHUT_WR)
+        while left > 0:
+            remaining = until - time.monotonic()
+            if remaining <= 0:
+                return
+            connection.settimeout(remaining)
+            count = len(connection.recv(_CHUNK_BYTES))
+            if not count:
+                return
+            left -= count

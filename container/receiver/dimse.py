@@ -1,0 +1,146 @@
+"""DIMSE command sets (PS3.7 annex E): always Implicit VR Little Endian, decoded and encoded by hand."""
+
+from __future__ import annotations
+
+import struct
+from enum import IntEnum
+from typing import NamedTuple, NoReturn
+
+from contract.reasons import WireReason
+from receiver.pdu import AbortReason, ProtocolError
+from receiver.status import Status
+from receiver.syntaxes import uid_fault
+
+MAX_COMMAND_BYTES = 65_536
+"""Longest command set that is collected; a C-STORE-RQ takes about 200 bytes."""
+NO_DATASET = 0x0101
+"""Command Data Set Type (0000,0800) that says that no data set follows."""
+RESPONSE = 0x8000
+"""Bit of Command Field that makes a response."""
+
+
+class CommandField(IntEnum):
+    """Command Field (0000,0100) of the requests of PS3.7 table E.1-1."""
+
+    C_STORE_RQ = 0x0001
+    C_GET_RQ = 0x0010
+    C_FIND_RQ = 0x0020
+    C_MOVE_RQ = 0x0021
+    C_ECHO_RQ = 0x0030
+    N_EVENT_REPORT_RQ = 0x0100
+    N_GET_RQ = 0x0110
+    N_SET_RQ = 0x0120
+    N_ACTION_RQ = 0x0130
+    N_CREATE_RQ = 0x0140
+    N_DELETE_RQ = 0x0150
+    C_CANCEL_RQ = 0x0FFF
+
+
+class Command(NamedTuple):
+    """What this receiver needs of a command set.
+
+    Attributes:
+        field: Command Field (0000,0100).
+        message_id: Message ID (0000,0110).
+        has_dataset: Whether a data set follows.
+        sop_class: Affected or Requested SOP Class UID as sent, padding and all; empty if absent.
+        sop_instance: Affected or Requested SOP Instance UID, likewise.
+    """
+
+    field: int
+    message_id: int
+    has_dataset: bool
+    sop_class: bytes
+    sop_instance: bytes
+
+
+_ELEMENT = struct.Struct("<HHL")
+_US = struct.Struct("<H")
+_FIELD = 0x0100
+_MESSAGE_ID = 0x0110
+_RESPONDED_ID = 0x0120
+_DATASET_TYPE = 0x0800
+
+
+def decode(data: bytes) -> Command:
+    """Read a command set.
+
+    Raises:
+        ProtocolError: It is none (rows 17 and 18).
+    """
+    elements: dict[int, bytes] = {}
+    start, end = 0, len(data)
+    while start < end:
+        if start + _ELEMENT.size > end:
+            _bad(f"{end - start} bytes after the last element")
+        group, element, length = _ELEMENT.unpack_from(data, start)
+        start += _ELEMENT.size
+        if group or start + length > end:
+            _bad(f"({group:04X},{element:04X}) of {length} bytes in a command set")
+        elements[element] = data[start : start + length]
+        start += length
+    field = _number(elements, _FIELD)
+    # A C-CANCEL-RQ and every response have (0000,0120) in its place.
+    id_element = (
+        _RESPONDED_ID if field & RESPONSE or field == CommandField.C_CANCEL_RQ else _MESSAGE_ID
+    )
+    return Command(
+        field,
+        _number(elements, id_element),
+        _number(elements, _DATASET_TYPE) != NO_DATASET,
+        elements.get(0x0002) or elements.get(0x0003, b""),
+        elements.get(0x1000) or elements.get(0x1001, b""),
+    )
+
+
+def _number(elements: dict[int, bytes], element: int) -> int:
+    value = elements.get(element)
+    if value is None or len(value) != _US.size:
+        _bad(f"(0000,{element:04X}) is missing or not a number")
+    return int(_US.unpack(value)[0])
+
+
+def _bad(detail: str) -> NoReturn:
+    raise ProtocolError(AbortReason.NOT_SPECIFIED, WireReason.DIMSE_BAD, detail)
+
+
+def encode_response(command: Command, status: Status, comment: str = "") -> bytes:
+    """Return the command set of the response to `command`.
+
+    Args:
+        command: The request.
+        status: Its outcome.
+        comment: Error Comment (0000,0902), at most 64 ASCII characters: what the sender's operator sees.
+    """
+    elements = b"".join(
+        (
+            _uid(0x0002, command.sop_class),
+            _us(_FIELD, command.field | RESPONSE),
+            _us(_RESPONDED_ID, command.message_id),
+            _us(_DATASET_TYPE, NO_DATASET),
+            _us(0x0900, status),
+            _text(0x0902, comment),
+            _uid(0x1000, command.sop_instance),
+        )
+    )
+    return _ELEMENT.pack(0, 0, 4) + len(elements).to_bytes(4, "little") + elements
+
+
+def _us(element: int, value: int) -> bytes:
+    return _ELEMENT.pack(0, element, 2) + _US.pack(value)
+
+
+def _uid(element: int, value: bytes) -> bytes:
+    """Return a UID of the request; nothing if it was no UID (the fields are optional in a response)."""
+    if uid_fault(value):
+        return b""
+    padded = value + b"\0" * (len(value) % 2)
+    return _ELEMENT.pack(0, element, len(padded)) + padded
+
+
+def _text(element: int, value: str) -> bytes:
+    if not value:
+        return b""
+    encoded = value[:64].encode("ascii", "replace")
+    encoded += b" " * (len(encoded) % 2)
+    return _ELEMENT.pack(0, element, len(encoded)) + encoded

@@ -1,0 +1,324 @@
+"""C-STORE: from the request through its data set to a status (PS3.7 9.3.1, PS3.4 annex B)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contract.reasons import WireReason
+from receiver.associate import ContextResult
+from receiver.dimse import Command
+from receiver.fragments import Fragments
+from receiver.header import (
+    MAX_BYTES,
+    SERIES_INSTANCE_UID,
+    SOP_CLASS_UID,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+    HeaderError,
+    HeaderWalk,
+)
+from receiver.pdu import PDV_COMMAND, PDV_LAST, AbortReason, ProtocolError
+from receiver.ports import Assembly, Counters, Identity, Landing, Log, Origin, StoreError
+from receiver.status import Status
+from receiver.stream import Stream
+from receiver.syntaxes import printable, uid_fault, uid_text
+
+MAX_REFUSED_BYTES = MAX_BYTES
+"""Of an instance that is refused, so much is kept: more would need an upload, which is for good ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an instance is not stored.
+
+    Attributes:
+        status: What the sender is told.
+        reason: Stable code for log, metric and the record under refused/.
+        detail: Tags and numbers, never a value.
+    """
+
+    status: Status
+    reason: WireReason
+    detail: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one association has done so far; the figures of its closing log line."""
+
+    stored: int = 0
+    stored_bytes: int = 0
+    failed: int = 0
+    refused: int = 0
+    echoed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreService:
+    """What a C-STORE of one association needs from around it."""
+
+    landing: Landing
+    counters: Counters
+    log: Log
+    origin: Origin
+    stream: Stream
+    fragments: Fragments
+    tally: Tally
+
+
+def judge_command(command: Command, context: ContextResult) -> Refusal | None:
+    """Return why a C-STORE-RQ is refused whatever its data set says, None if it is not (rows 19-31)."""
+    if not command.has_dataset:
+        return Refusal(Status.MISTYPED_ARGUMENT, WireReason.NO_DATASET, "no data set announced")
+    if fault := uid_fault(command.sop_class):
+        return Refusal(Status.SOP_CLASS_NOT_SUPPORTED, fault, "Affected SOP Class UID")
+    if fault := uid_fault(command.sop_instance):
+        return Refusal(Status.INVALID_SOP_INSTANCE, fault, "Affected SOP Instance UID")
+    if uid_text(command.sop_class) != context.abstract_syntax:
+        return Refusal(
+            Status.SOP_CLASS_NOT_SUPPORTED,
+            WireReason.SOP_CX_MISMATCH,
+            "SOP class is not the presentation context's",
+        )
+    return None
+
+
+def judge_header(walk: HeaderWalk, identity: Identity) -> Refusal | None:
+    """Return why a data set is refused, None if it is not (rows 20 and 37-44)."""
+    try:
+        walk.finish()
+    except HeaderError as error:
+        return Refusal(Status.CANNOT_UNDERSTAND, error.reason, error.detail)
+    for tag, expected, name in (
+        (SOP_CLASS_UID, identity.sop_class_uid, "SOP Class UID"),
+        (SOP_INSTANCE_UID, identity.sop_instance_uid, "SOP Instance UID"),
+    ):
+        if walk.uids[tag] != expected:
+            detail = f"{name} of data set and command differ"
+            return Refusal(Status.DATASET_MISMATCH, WireReason.UID_MISMATCH, detail)
+    return None
+
+
+class Reception:
+    """One instance on its way from the wire to the landing."""
+
+    def __init__(
+        self,
+        service: StoreService,
+        command: Command,
+        context: ContextResult,
+        refusal: Refusal | None,
+    ) -> None:
+        self._service = service
+        self._context_id = context.context_id
+        self._identity = Identity(
+            sop_class_uid=_safe_uid(command.sop_class),
+            sop_instance_uid=_safe_uid(command.sop_instance),
+            transfer_syntax_uid=context.transfer_syntax,
+        )
+        self._refusal = refusal
+        self._failure: StoreError | None = None
+        self._walk = HeaderWalk(context.transfer_syntax)
+        self._walk.done = refusal is not None
+        self._judged = refusal is not None
+        self._assembly: Assembly | None = None
+        self._meta_bytes = 0
+        self._received_at = 0.0
+
+    def receive(self) -> None:
+        """Read the data set to its last fragment.
+
+        Raises:
+            PduArrivedError: The peer releases or aborts instead.
+            ProtocolError: A fragment does not belong here.
+            StreamEndedError: The rest will not come.
+        """
+        try:
+            self._begin()
+            self._receive_fragments(self._service.fragments)
+        except BaseException:
+            self._drop()
+            raise
+        self._received_at = time.monotonic()
+        if not self._judged:
+            self._judge()
+
+    def _receive_fragments(self, fragments: Fragments) -> None:
+        last = False
+        while not last:
+            fragments.next()
+            if fragments.context_id != self._context_id:
+                raise ProtocolError(
+                    AbortReason.UNEXPECTED_PARAMETER,
+                    WireReason.CX_MIX,
+                    f"context {fragments.context_id} within a message of {self._context_id}",
+                )
+            if fragments.control & PDV_COMMAND:
+                raise ProtocolError(
+                    AbortReason.NOT_SPECIFIED, WireReason.DIMSE_ORDER, "command within a data set"
+                )
+            last = bool(fragments.control & PDV_LAST)
+            self._receive_content(fragments.length)
+
+    def discard(self) -> None:
+        """Forget what was received: the association ends before its outcome can be told."""
+        self._drop()
+
+    def store(self) -> tuple[Status, str]:
+        """Make the instance durable, or keep it as refused; return the status and a comment on it.
+
+        Runs on any thread; never raises `StoreError`.
+        """
+        service = self._service
+        if self._refusal is not None:
+            return self._refuse(self._refusal)
+        if self._assembly is None or self._failure is not None:
+            return self._fail(self._failure or StoreError(WireReason.INTERNAL, "no assembly"))
+        assembly, self._assembly = self._assembly, None
+        size = assembly.size
+        try:
+            assembly.commit()
+        except StoreError as error:
+            return self._fail(error)
+        latency_s = time.monotonic() - self._received_at
+        # Before the response: whoever was told Success is in the count.
+        service.counters.add("acked")
+        service.counters.add("bytes_stored", size)
+        service.counters.observe_latency(latency_s)
+        service.tally.stored += 1
+        service.tally.stored_bytes += size
+        service.log.debug(
+            "instance_stored",
+            association_id=service.origin.association_id,
+            sop_instance_uid=self._identity.sop_instance_uid,
+            size_bytes=size,
+            durable_ms=round(latency_s * 1000, 1),
+        )
+        return Status.SUCCESS, ""
+
+    def _begin(self) -> None:
+        try:
+            self._assembly = self._service.landing.begin(self._identity, self._service.origin)
+            self._meta_bytes = self._assembly.size
+        except StoreError as error:
+            self._failure = error
+
+    def _receive_content(self, left: int) -> None:
+        stream = self._service.stream
+        walk = self._walk
+        while left:
+            assembly = self._assembly
+            if assembly is None:
+                stream.skip(left)
+                return
+            wanted = left
+            if not self._judged or self._refusal is not None:
+                # Nothing may be asked beyond what is held without an upload, see header.MAX_BYTES.
+                room = MAX_REFUSED_BYTES - (assembly.size - self._meta_bytes)
+                if room <= 0:
+                    self._end_of_room()
+                    continue
+                wanted = min(left, room)
+            try:
+                views = assembly.space(wanted)
+            except StoreError as error:
+                self._failure = error
+                self._drop()
+                continue
+            room = 0
+            for view in views:
+                room += len(view)
+            count = stream.receive_into(views, complete=room == left)
+            if not walk.done:
+                _feed(walk, views, count)
+            assembly.advance(count)
+            left -= count
+            if walk.done and not self._judged:
+                self._judge()
+
+    def _end_of_room(self) -> None:
+        """Decide on an instance of which no more can be held before it is judged."""
+        if not self._judged:
+            self._judge()
+        if self._refusal is not None and self._assembly is not None:
+            self._keep_refused(self._assembly, self._refusal, " (the rest was not kept)")
+
+    def _judge(self) -> None:
+        self._judged = True
+        self._refusal = judge_header(self._walk, self._identity)
+        if self._refusal is None and self._assembly is not None:
+            uids = self._walk.uids
+            self._identity = Identity(
+                sop_class_uid=self._identity.sop_class_uid,
+                sop_instance_uid=self._identity.sop_instance_uid,
+                transfer_syntax_uid=self._identity.transfer_syntax_uid,
+                study_instance_uid=_printable_or_empty(uids.get(STUDY_INSTANCE_UID, "")),
+                series_instance_uid=_printable_or_empty(uids.get(SERIES_INSTANCE_UID, "")),
+            )
+            self._assembly.identify(self._identity)
+
+    def _keep_refused(self, assembly: Assembly, refusal: Refusal, remark: str = "") -> None:
+        self._assembly = None
+        assembly.refuse(refusal.reason, refusal.detail + remark)
+
+    def _drop(self) -> None:
+        assembly, self._assembly = self._assembly, None
+        if assembly is not None:
+            assembly.discard()
+
+    def _refuse(self, refusal: Refusal) -> tuple[Status, str]:
+        if self._assembly is not None:
+            self._keep_refused(self._assembly, refusal)
+        return refuse(self._service, self._identity, refusal)
+
+    def _fail(self, error: StoreError) -> tuple[Status, str]:
+        self._drop()
+        service = self._service
+        service.counters.add("failed_stores")
+        service.tally.failed += 1
+        service.log.error(
+            "store_failed",
+            association_id=service.origin.association_id,
+            reason=error.reason.value,
+            detail=error.detail,
+            sop_instance_uid=self._identity.sop_instance_uid,
+        )
+        return Status.OUT_OF_RESOURCES, error.reason.value
+
+
+def refuse(service: StoreService, identity: Identity, refusal: Refusal) -> tuple[Status, str]:
+    """Count and log an instance that is not stored; return the status and a comment on it."""
+    service.counters.add("refused_instances")
+    service.tally.refused += 1
+    service.log.warning(
+        "instance_refused",
+        association_id=service.origin.association_id,
+        reason=refusal.reason.value,
+        detail=refusal.detail,
+        status=f"{refusal.status:04X}",
+        sop_class_uid=identity.sop_class_uid,
+        sop_instance_uid=identity.sop_instance_uid,
+    )
+    return refusal.status, f"{refusal.reason.value}: {refusal.detail}"
+
+
+def _safe_uid(raw: bytes) -> str:
+    return printable(uid_text(raw))
+
+
+_LONGEST_UID = 256
+"""What HealthImaging takes for a Study or Series Instance UID."""
+
+
+def _printable_or_empty(uid: str) -> str:
+    return uid if len(uid) <= _LONGEST_UID and uid.isascii() and uid.isprintable() else ""
+
+
+def _feed(walk: HeaderWalk, views: Sequence[memoryview], count: int) -> None:
+    for view in views:
+        walk.feed(view[:count] if len(view) > count else view)
+        count -= len(view)
+        if count <= 0 or walk.done:
+            return

@@ -1,0 +1,204 @@
+"""The protocol half of the receiver on a loopback port, over an in-memory landing that records."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from contract.reasons import WireReason
+from receiver.association import AssociationContext, serve
+from receiver.deadlines import Watchdog
+from receiver.ports import Identity, Origin, StoreError
+from receiver.settings import Settings
+
+META = b"[meta]"
+
+
+@dataclass
+class MemoryAssembly:
+    """A `ports.Assembly` that keeps its bytes; its blocks are small so that every seam is crossed."""
+
+    landing: MemoryLanding
+    identity: Identity
+    origin: Origin
+    data: bytearray = field(default_factory=lambda: bytearray(META))
+    identified: Identity | None = None
+    ended: str = ""
+
+    def space(self, wanted: int) -> Sequence[memoryview]:
+        if self.landing.space_error is not None:
+            raise self.landing.space_error
+        self._views = [
+            memoryview(bytearray(min(self.landing.block, wanted - start)))
+            for start in range(0, min(wanted, 3 * self.landing.block), self.landing.block)
+        ]
+        return self._views
+
+    def advance(self, count: int) -> None:
+        self.data += b"".join(self._views)[:count]
+
+    def head(self) -> bytes:
+        return bytes(self.data)
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def identify(self, identity: Identity) -> None:
+        self.identified = identity
+
+    def commit(self) -> None:
+        assert not self.ended
+        self.ended = "committed"
+        self.landing.on_commit(self)
+        self.landing.committed.append(self)
+
+    def refuse(self, reason: WireReason, detail: str) -> None:
+        assert not self.ended
+        self.ended = "refused"
+        self.landing.refused.append((self, reason, detail))
+
+    def discard(self) -> None:
+        assert not self.ended
+        self.ended = "discarded"
+        self.landing.discarded.append(self)
+
+    @property
+    def dataset(self) -> bytes:
+        return bytes(self.data[len(META) :])
+
+
+class MemoryLanding:
+    """A `ports.Landing` in memory."""
+
+    def __init__(self) -> None:
+        self.block = 4096
+        self.committed: list[MemoryAssembly] = []
+        self.refused: list[tuple[MemoryAssembly, WireReason, str]] = []
+        self.discarded: list[MemoryAssembly] = []
+        self.space_error: StoreError | None = None
+        self.on_commit: Callable[[MemoryAssembly], None] = lambda _assembly: None
+
+    def begin(self, identity: Identity, origin: Origin) -> MemoryAssembly:
+        return MemoryAssembly(self, identity, origin)
+
+    def tick(self) -> None:
+        """Nothing is batched."""
+
+    def recover(self) -> None:
+        """Nothing outlives it."""
+
+    def close(self, timeout_s: float) -> bool:
+        return timeout_s >= 0
+
+
+class Record:
+    """`ports.Log`, `ports.Counters` and `ports.AssociationLimit` that remember."""
+
+    def __init__(self, limit: int = 100) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.counts: dict[str, int] = {}
+        self.limit = limit
+        self.open = 0
+        self.least_open = 0
+        self._lock = threading.Lock()
+
+    def debug(self, event: str, **fields: object) -> None:
+        self.events.append((event, fields))
+
+    info = warning = error = debug
+
+    def add(self, name: str, value: int = 1) -> None:
+        with self._lock:
+            self.counts[name] = self.counts.get(name, 0) + value
+
+    def observe_latency(self, seconds: float) -> None:
+        assert seconds >= 0
+
+    def try_enter(self) -> bool:
+        with self._lock:
+            if self.open >= self.limit:
+                return False
+            self.open += 1
+            return True
+
+    def leave(self) -> None:
+        with self._lock:
+            self.open -= 1
+            self.least_open = min(self.open, self.least_open)
+
+    def reasons(self, event: str) -> list[str]:
+        return [fields["reason"] for name, fields in self.events if name == event]
+
+
+class LoopbackScp:
+    """A listener thread that serves each connection by `association.serve` on a thread of its own."""
+
+    def __init__(self, *, limit: int = 100, **settings: Any) -> None:
+        self.settings = Settings(landing_url="file:///unused", scp_port=0, **settings)
+        self.landing = MemoryLanding()
+        self.record = Record(limit)
+        self.watchdog = Watchdog(interval_s=0.02)
+        self.draining = threading.Event()
+        self.cutting = threading.Event()
+        self.associated = 0
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._listener.getsockname()[1]
+        self._threads: list[threading.Thread] = []
+        self._acceptor = threading.Thread(target=self._accept)
+
+    def __enter__(self) -> LoopbackScp:
+        self.watchdog.start()
+        self._acceptor.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.cut()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join()
+        self._listener.close()
+        for thread in self._threads:
+            thread.join(30)
+            assert not thread.is_alive()
+        self.watchdog.stop()
+        assert self.record.open == self.record.least_open == 0
+
+    def cut(self) -> None:
+        self.cutting.set()
+        self.watchdog.interrupt_idle()
+
+    def _on_associated(self) -> None:
+        self.associated += 1
+
+    def _accept(self) -> None:
+        context = AssociationContext(
+            settings=self.settings,
+            landing=self.landing,
+            limit=self.record,
+            counters=self.record,
+            log=self.record,
+            watchdog=self.watchdog,
+            draining=self.draining,
+            cutting=self.cutting,
+            on_associated=self._on_associated,
+        )
+        while True:
+            try:
+                connection, address = self._listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=serve, args=(connection, address[0], context))
+            thread.start()
+            self._threads.append(thread)
+
+
+def wait_until(claim: Callable[[], object], timeout_s: float = 10.0) -> None:
+    """Wait until `claim` returns something true."""
+    until = time.monotonic() + timeout_s
+    while not claim():
+        assert time.monotonic() < until, "did not happen in time"
+        time.sleep(0.005)
