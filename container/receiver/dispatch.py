@@ -66,6 +66,12 @@ class WorkerHandle:
         """SIGKILL: it works on a stopped process too."""
         os.kill(self.pid, signal.SIGKILL)
 
+    def close_copies(self) -> None:
+        """Close a forked child's copies of a sibling's channel and connections."""
+        self.channel.close()
+        for handed in self.handed.values():
+            handed.arrival.connection.close()
+
     def oldest_unanswered(self, now: float) -> float:
         """Return for how long (s) the oldest hand-off has had no answer."""
         return max(

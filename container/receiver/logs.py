@@ -121,20 +121,25 @@ def describe_exception(error: BaseException) -> dict[str, object]:
     return {"error": type(error).__qualname__, "where": " < ".join(where)}
 
 
+def log_exception(log: Log, event: str, error: BaseException, **fields: object) -> None:
+    """Log at ERROR what was caught at an edge."""
+    log.error(event, **fields, **describe_exception(error))
+
+
 def install_exception_hooks(log: Log) -> None:
     """Turn whatever nobody caught, in any thread, into one event `unhandled_exception`."""
 
     def on_main(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
-        log.error("unhandled_exception", thread="main", **describe_exception(error))
+        log_exception(log, "unhandled_exception", error, thread="main")
 
     def on_thread(args: threading.ExceptHookArgs) -> None:
         name = args.thread.name if args.thread else "?"
         if args.exc_value is not None:
-            log.error("unhandled_exception", thread=name, **describe_exception(args.exc_value))
+            log_exception(log, "unhandled_exception", args.exc_value, thread=name)
 
     def on_unraisable(args: sys.UnraisableHookArgs) -> None:
         if args.exc_value is not None:
-            log.error("unhandled_exception", thread="?", **describe_exception(args.exc_value))
+            log_exception(log, "unhandled_exception", args.exc_value, thread="?")
 
     sys.excepthook = on_main
     threading.excepthook = on_thread

@@ -214,3 +214,18 @@ class Settings(EnvSettings):
         seal as much again.
         """
         return self.batch_age_s + 2 * self.store_deadline_s + 10
+
+    @property
+    def drain_s(self) -> float:
+        """Time from SIGTERM for associations to finish by themselves."""
+        return self.stop_timeout_s / 4
+
+    @property
+    def cut_s(self) -> float:
+        """Time from SIGTERM at which the associations that are still open are cut."""
+        return max(self.stop_timeout_s - 15.0, self.stop_timeout_s / 2)
+
+    @property
+    def kill_s(self) -> float:
+        """Time from SIGTERM at which workers that have not sealed are given up."""
+        return self.stop_timeout_s - min(3.0, self.stop_timeout_s / 10)

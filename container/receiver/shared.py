@@ -93,6 +93,11 @@ class SharedCells:
         """Return every count, summed over all slots."""
         return {name: self._sum(_COUNTS + index) for name, index in _NAMES.items()}
 
+    def reasons(self) -> dict[str, int]:
+        """Return how often each reason was given, those that were."""
+        totals = self.totals()
+        return {r.value: n for r in WireReason if (n := totals[reason_counter(r)])}
+
     def latency(self) -> list[int]:
         """Return the number of stores in each latency bucket."""
         return [self._sum(_LATENCY + n) for n in range(_BUCKETS)]

@@ -1,0 +1,68 @@
+"""`python -m receiver`: settings from the environment, ports, supervisor, exit code."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import resource
+import sys
+
+from contract.settings import SettingsError
+from receiver.journal import make_journals
+from receiver.listener import PortError, open_listener
+from receiver.logs import JsonLog, install_exception_hooks
+from receiver.service import AssociationService
+from receiver.settings import Settings
+from receiver.shared import SharedCells, SlotCounters
+from receiver.supervisor import Supervisor
+from receiver.worker import run_worker
+
+EXIT_USAGE = 2
+_HEALTH_BACKLOG = 128
+
+
+def main() -> int:
+    """Run the receiver; return the process's exit code."""
+    try:
+        settings = Settings.from_env(os.environ)
+        listener = open_listener("SCP_PORT", settings.scp_port)
+        health_listener = open_listener("HEALTH_PORT", settings.health_port, _HEALTH_BACKLOG)
+    except (SettingsError, PortError) as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_USAGE
+    _raise_descriptor_limit()
+    _import_before_fork(settings)
+    cells = SharedCells(settings.worker_count)
+    counters = SlotCounters(cells, cells.parent_slot)
+    log = JsonLog(settings.log_level, on_drop=lambda: counters.add("log_lines_dropped"))
+    install_exception_hooks(log)
+    supervisor = Supervisor(
+        settings,
+        listener=listener,
+        health_listener=health_listener,
+        cells=cells,
+        journals=[make_journals() for _ in range(settings.worker_count)],
+        run_worker=functools.partial(run_worker, settings=settings, build=AssociationService),
+        log=log,
+    )
+    try:
+        return supervisor.run()
+    finally:
+        log.close()
+
+
+def _import_before_fork(settings: Settings) -> None:
+    """Import what the workers will: a replacement then starts at once, and the pages are shared."""
+    if settings.landing_url.startswith("s3:"):
+        importlib.import_module("receiver.sinks.s3")
+
+
+def _raise_descriptor_limit() -> None:
+    """Take all descriptors that we may have: containers often start with 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
