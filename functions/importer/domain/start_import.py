@@ -33,6 +33,8 @@ from importer.domain.records import ContentId
 
 _SAMPLE = 100
 """Contents looked up first: a batch of new images is recognised by one read of the ledger."""
+_LATE_ALONE = 50
+"""Late objects up to this number are imported each alone, more of them by shard or whole batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,7 @@ class StartImport:
             return batch
         self.telemetry.info("late_objects", batch=str(batch.id), count=len(present))
         late = {key[skip:]: listing[key] for key in present}
-        whole = len(present) > self.quota.max_files // 100
+        whole = redriven or len(present) > _LATE_ALONE
         wanted = plan_prefix(late, self.quota) if whole else plan_late(late)
         return self._planned(batch, found, wanted)
 
