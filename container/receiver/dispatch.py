@@ -114,18 +114,8 @@ class Dispatcher:
         for arrival in list(self._queue.values()):
             if not able or self.unassociated >= MAXIMUM_PRE_ASSOCIATION:
                 return
-            if self._address_is_full(arrival.peer):
-                continue
-            worker = min(able, key=lambda w: (w.oldest_unanswered(now) > SUSPECT_S, len(w.handed)))
-            message = Message(Kind.CONNECTION, arrival.number, arrival.peer)
-            try:
-                send(worker.channel, message, arrival.connection)
-            except OSError:
-                able.remove(worker)  # its queue is full, or it has just died: try the others
-                continue
-            del self._queue[arrival.number]
-            worker.handed[arrival.number] = Handed(arrival, now)
-            self._unassociated[arrival.peer] += 1
+            if not self._address_is_full(arrival.peer):
+                self._hand_over(arrival, able, now)
 
     def taken(self, worker: WorkerHandle, number: int) -> None:
         """The worker has the connection: close our copy."""
@@ -167,6 +157,21 @@ class Dispatcher:
         for arrival in self._queue.values():
             arrival.connection.close()
         self._queue.clear()
+
+    def _hand_over(self, arrival: Arrival, able: list[WorkerHandle], now: float) -> None:
+        """Send it to the best of `able`; those that take nothing are removed from the list."""
+        message = Message(Kind.CONNECTION, arrival.number, arrival.peer)
+        while able:
+            worker = min(able, key=lambda w: (w.oldest_unanswered(now) > SUSPECT_S, len(w.handed)))
+            try:
+                send(worker.channel, message, arrival.connection)
+            except OSError:
+                able.remove(worker)  # its queue is full, or it has just died
+                continue
+            del self._queue[arrival.number]
+            worker.handed[arrival.number] = Handed(arrival, now)
+            self._unassociated[arrival.peer] += 1
+            return
 
     def _address_is_full(self, peer: str) -> bool:
         if self._proxy_protocol:

@@ -79,9 +79,7 @@ def receive(channel: socket.socket) -> tuple[Message, socket.socket | None] | No
         BlockingIOError: Nothing waits on a channel that never blocks.
     """
     try:
-        data, descriptors, _, _ = socket.recv_fds(
-            channel, _MAX_MESSAGE_BYTES, 1, socket.MSG_CMSG_CLOEXEC
-        )
+        data, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE_BYTES, 1)
     except ConnectionResetError:
         return None  # it died with messages of ours unread
     for surplus in descriptors[1:]:
