@@ -100,14 +100,14 @@ class FakeLanding:
     def landed_batches(self, hour: str) -> Iterator[str]:
         yield from sorted({key.split("/")[2] for key in self.rows if key.split("/")[1] == hour})
 
-    def sealed_batches(self, hour: str) -> Iterator[BatchId]:
+    def sealed_batches(self, hour: str) -> Iterator[tuple[BatchId, float]]:
         for key in sorted(self.documents):
             try:
                 batch = batch_of_manifest_key(key)
             except InvalidKeyError:
                 continue
             if batch.hour == hour:
-                yield batch
+                yield batch, Manifest.decode(self.documents[key]).sealed_at
 
     def seal(self, manifest: Manifest) -> bool:
         key = manifest.batch.manifest_key

@@ -15,7 +15,6 @@ from importer.adapters.results import ResultsBucket
 from importer.adapters.s3 import LandingBucket
 from importer.domain.errors import ManifestMissingError
 from importer.domain.jobs import Job, JobStatus, output_prefix
-from importer.domain.ports import LandedObject
 from importer.domain.records import Quarantined
 from tests.importer.builders import make_batch_id, make_manifest, make_row
 from tests.importer.conftest import Aws
@@ -36,7 +35,7 @@ def test_a_manifest_is_create_only(landing: LandingBucket) -> None:
     assert landing.seal(manifest)
     assert not landing.seal(replace(manifest, rows=()))
     assert landing.manifest(BATCH) == manifest
-    assert list(landing.sealed_batches(BATCH.hour)) == [BATCH]
+    assert [batch for batch, _ in landing.sealed_batches(BATCH.hour)] == [BATCH]
 
 
 def test_a_missing_and_an_unreadable_manifest_differ(aws: Aws, landing: LandingBucket) -> None:
@@ -54,11 +53,15 @@ def test_listings(aws: Aws, landing: LandingBucket) -> None:
     for row in rows:
         aws.client("s3").put_object(Bucket=aws.landing, Key=row.key, Body=b"x")
 
-    assert list(landing.objects(BATCH.prefix)) == [LandedObject(row.key, 1) for row in rows]
-    assert list(landing.objects(BATCH.prefix + "01/")) == [LandedObject(rows[1].key, 1)]
+    assert _listed(landing, BATCH.prefix) == [(row.key, 1) for row in rows]
+    assert _listed(landing, BATCH.prefix + "01/") == [(rows[1].key, 1)]
     assert landing.first_hour() == BATCH.hour
     assert list(landing.landed_batches(BATCH.hour)) == [str(BATCH)]
     assert list(landing.landed_batches("20200101T00")) == []
+
+
+def _listed(landing: LandingBucket, prefix: str) -> list[tuple[str, int]]:
+    return [(found.key, found.size) for found in landing.objects(prefix)]
 
 
 def test_metadata_becomes_a_row(aws: Aws, landing: LandingBucket) -> None:

@@ -52,7 +52,7 @@ class LandingBucket:
         """List every object under `prefix`, in key order."""
         for page in self._pages(prefix):
             for found in page.get("Contents", ()):
-                yield LandedObject(found["Key"], found["Size"])
+                yield LandedObject(found["Key"], found["Size"], found["LastModified"].timestamp())
 
     def describe(self, keys: Sequence[str]) -> dict[str, Row]:
         """Return rows made of each object's metadata and checksum."""
@@ -83,11 +83,11 @@ class LandingBucket:
         """Return the names of the batch folders of an hour."""
         return self._folders(f"{INCOMING_PREFIX}{hour}/")
 
-    def sealed_batches(self, hour: str) -> Iterator[BatchId]:
-        """Return the batches of an hour that have a manifest."""
+    def sealed_batches(self, hour: str) -> Iterator[tuple[BatchId, float]]:
+        """Return the batches of an hour that have a manifest, and when it was written."""
         for found in self.objects(f"{BATCHES_PREFIX}{hour}-"):
             try:
-                yield batch_of_manifest_key(found.key)
+                yield batch_of_manifest_key(found.key), found.landed_at
             except InvalidKeyError:
                 continue
 

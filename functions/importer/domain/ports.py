@@ -17,10 +17,11 @@ from importer.domain.records import ContentId, InstanceRecord, KnownContent, Qua
 
 @dataclass(frozen=True, slots=True)
 class LandedObject:
-    """One object of a listing."""
+    """One object of a listing; `landed_at` is its LastModified (Unix s)."""
 
     key: str
     size: int
+    landed_at: float = 0.0
 
 
 class Manifests(Protocol):
@@ -60,8 +61,8 @@ class Adoption(Protocol):
     def landed_batches(self, hour: str) -> Iterator[str]:
         """Return the names of the batch folders under incoming/<hour>/."""
 
-    def sealed_batches(self, hour: str) -> Iterator[BatchId]:
-        """Return the batches of that hour that have a manifest."""
+    def sealed_batches(self, hour: str) -> Iterator[tuple[BatchId, float]]:
+        """Return the batches of that hour that have a manifest, and when it was written (Unix s)."""
 
     def seal(self, manifest: Manifest) -> bool:
         """Write a manifest, create-only; False if somebody else's is there already."""

@@ -17,7 +17,7 @@ from contract.states import InstanceState
 from importer.domain.answers import Answer
 from importer.domain.batch import Batch, OwnAnswer, Part
 from importer.domain.errors import LedgerConflictError, OutputNotReadyError
-from importer.domain.jobs import Job, JobStatus, attempt_of, key_of_input_file
+from importer.domain.jobs import Job, JobStatus, attempt_of, key_of_input_file, output_prefix
 from importer.domain.outcome import (
     Outcome,
     judge_completed,
@@ -39,6 +39,7 @@ from importer.domain.records import ContentId
 from importer.domain.settlement import Settlement, settle
 
 _COMMIT_TRIES = 5
+_VANISHED_AFTER_S = 86_400
 _RETRY_DELAYS_S = (0, 60, 300)
 """Wait before a part is tried again, by tries: a role or key that was just changed needs a minute."""
 
@@ -85,7 +86,7 @@ class RecordOutcome:
         if inquiry.job_id in tuple(OwnAnswer):
             target = (inquiry.batch_id, inquiry.attempt) if inquiry.batch_id else None
         else:
-            job = self.service.job(inquiry.job_id)
+            job = self.service.job(inquiry.job_id) or self._vanished(inquiry)
             if job is None or not job.status.has_ended:
                 self.telemetry.info("job_not_ended", job=inquiry.job_id, known=job is not None)
                 return
@@ -97,6 +98,20 @@ class RecordOutcome:
             self.telemetry.info("outcome_ignored", job=inquiry.job_id)
             return
         self._record(batch, part, job)
+
+    def _vanished(self, inquiry: Inquiry) -> Job | None:
+        """Return a job that Sweep keeps asking for and the service does not know, as FAILED after a day."""
+        batch = self.batches.batch(inquiry.batch_id) if inquiry.batch_id else None
+        part = batch.part(inquiry.attempt) if batch else None
+        if batch is None or part is None or self.clock() - part.started_at < _VANISHED_AFTER_S:
+            return None
+        return Job(
+            job_id=inquiry.job_id,
+            name=str(batch.id),
+            status=JobStatus.FAILED,
+            input_uri="",
+            output_uri=f"/{output_prefix(batch.id, part.attempt)}",
+        )
 
     def _record(self, batch: Batch, part: Part, job: Job | None) -> None:
         rows = self.manifests.manifest(batch.id).rows[: batch.rows] if batch.rows else ()
