@@ -11,11 +11,11 @@ import sys
 from contract.settings import SettingsError
 from receiver.journal import make_journals
 from receiver.listener import PortError, open_listener
-from receiver.logs import JsonLog, install_exception_hooks
+from receiver.logs import JsonLog, describe_exception, install_exception_hooks
 from receiver.service import AssociationService
 from receiver.settings import Settings
 from receiver.shared import SharedCells, SlotCounters
-from receiver.supervisor import Supervisor
+from receiver.supervisor import EXIT_FAILED, Supervisor
 from receiver.worker import run_worker
 
 EXIT_USAGE = 2
@@ -48,6 +48,9 @@ def main() -> int:
     )
     try:
         return supervisor.run()
+    except Exception as error:  # noqa: BLE001 - a bug; said here, since the hook would come after the log's end
+        log.error("unhandled_exception", thread="main", **describe_exception(error))
+        return EXIT_FAILED
     finally:
         log.close()
 

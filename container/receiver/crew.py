@@ -175,6 +175,8 @@ class Crew:
             os._exit(code)
 
     def _listen(self, worker: WorkerHandle) -> None:
+        if worker.channel.fileno() < 0:
+            return  # buried by an event of the same round
         with contextlib.suppress(BlockingIOError):
             while (received := receive(worker.channel)) is not None:
                 self._hear(worker, received[0])
