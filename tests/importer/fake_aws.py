@@ -71,6 +71,7 @@ class FakeLanding:
     documents: dict[str, bytes] = field(default_factory=dict)
     tagged: set[str] = field(default_factory=set)
     records: dict[str, Quarantined] = field(default_factory=dict)
+    listed: list[str] = field(default_factory=list)
 
     def land(self, rows: Sequence[Row]) -> None:
         self.rows.update({row.key: row for row in rows})
@@ -82,6 +83,7 @@ class FakeLanding:
             raise ManifestMissingError(str(batch_id)) from None
 
     def objects(self, prefix: str) -> Iterator[LandedObject]:
+        self.listed.append(prefix)
         for key in sorted(key for key in self.rows if key.startswith(prefix)):
             yield LandedObject(key, self.rows[key].size)
 
