@@ -49,7 +49,7 @@ def main() -> int:
     try:
         return supervisor.run()
     except Exception as error:  # noqa: BLE001 - a bug; said here, since the hook would come after the log's end
-        log.error("unhandled_exception", thread="main", **describe_exception(error))
+        log.error("unhandled_exception", thread="main", **describe_exception(error))  # noqa: TRY400 - not the standard library's logger
         return EXIT_FAILED
     finally:
         log.close()
