@@ -236,6 +236,8 @@ class Crew:
 
     def _check(self, worker: WorkerHandle, now: float) -> None:
         """Kill a worker that is stuck; its death is then handled like any other."""
+        if worker.killed:
+            return
         silence = now - worker.heard_at
         unanswered = worker.oldest_unanswered(now)
         if silence > (HEARTBEAT_S if worker.ready else BOOT_S) or unanswered > ANSWER_S:

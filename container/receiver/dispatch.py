@@ -50,6 +50,7 @@ class WorkerHandle:
         heard_at: Monotonic time of its last message.
         ready: It said HELLO.
         told: The last stage it was told (Kind.DRAIN, CUT or FINISH).
+        killed: By us; its death is still to be noticed.
         handed: Its connections, by number, until CLOSED.
     """
 
@@ -60,11 +61,14 @@ class WorkerHandle:
     heard_at: float
     ready: bool = False
     told: Kind | None = None
+    killed: bool = False
     handed: dict[int, Handed] = field(default_factory=dict)
 
     def kill(self) -> None:
         """SIGKILL: it works on a stopped process too."""
-        os.kill(self.pid, signal.SIGKILL)
+        if not self.killed:
+            self.killed = True
+            os.kill(self.pid, signal.SIGKILL)
 
     def close_copies(self) -> None:
         """Close a forked child's copies of a sibling's channel and connections."""
