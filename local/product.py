@@ -219,8 +219,9 @@ class Product:
 
     def _is_receiver_up(self) -> bool:
         with contextlib.suppress(OSError, ValueError):
-            get_json(f"http://{LOOPBACK}:{self._health_port}/status")
-            return True
+            status = get_json(f"http://{LOOPBACK}:{self._health_port}/status")
+            workers = status.get("workers", [])
+            return status.get("status") == "ok" and all(worker["ready"] for worker in workers)
         return False
 
     def _check_signals(self, wait_s: float = 0.0) -> None:

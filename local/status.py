@@ -32,7 +32,7 @@ class Status:
         """Keep whom to ask.
 
         Args:
-            receiver: Returns the receiver's counters.
+            receiver: Returns the document of the receiver's /status.
             ledger: Returns the ledger's sums by the names of /api/status.
             landed: Takes the Unix time, returns the number of landed objects.
         """
@@ -54,8 +54,10 @@ class Status:
 
     def _ask(self) -> dict[str, int]:
         # In this order: what is acknowledged has landed, what is terminal has landed.
-        with contextlib.suppress(OSError, ValueError):  # draining or gone: its last word stands
-            self._counters = self._receiver()
+        with contextlib.suppress(
+            OSError, ValueError, KeyError
+        ):  # draining or gone: its last word stands
+            self._counters = self._receiver()["counters"]
         ledger = self._ledger()
         landed = self._landed(time.time())
         terminal = sum(ledger[name] for name in TERMINAL)

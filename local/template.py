@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from cloud_radar.cf.unit import Template
 from local.references import mark
 
 REGION = "us-east-1"
+STACK_NAME = "local"
 TEMPLATE = Path(__file__).parent.parent / "dist" / "storescp.template.json"
 
 NETWORK_PARAMETERS = {
@@ -88,7 +91,10 @@ def render(document: Mapping[str, Any], environ: Mapping[str, str]) -> Stack:
     marked.pop("Rules", None)  # they ask about a VPC that is not there
     marked.pop("Metadata", None)
     try:
-        rendered = Template(marked).render(values, region=REGION)
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints itself
+            rendering = Template(marked)
+            rendering.StackName = STACK_NAME
+            rendered = rendering.render(values, region=REGION)
     except (ValueError, KeyError, TypeError) as error:
         names = ", ".join(f"{n}={v!r}" for n, v in given.items())
         raise TemplateError(f"The template refuses its parameters ({names}): {error}") from error
