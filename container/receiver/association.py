@@ -239,6 +239,7 @@ class _Association:
 
     def _reject(self, rejection: Rejection, origin: Origin) -> None:
         self._context.counters.add("associations_rejected")
+        self._context.counters.add_reason(rejection.code)
         self._context.log.warning(
             "association_rejected",
             association_id=self._id,
@@ -332,6 +333,7 @@ class _Association:
     def _note_abort(self, outcome: str, reason: WireReason, detail: str) -> None:
         self._outcome = outcome
         self._context.counters.add("associations_aborted")
+        self._context.counters.add_reason(reason)
         self._context.log.warning(
             "association_aborted",
             association_id=self._id,

@@ -277,6 +277,7 @@ class Reception:
         self._drop()
         service = self._service
         service.counters.add("failed_stores")
+        service.counters.add_reason(error.reason)
         service.tally.failed += 1
         service.log.error(
             "store_failed",
@@ -291,6 +292,7 @@ class Reception:
 def refuse(service: StoreService, identity: Identity, refusal: Refusal) -> tuple[Status, str]:
     """Count and log an instance that is not stored; return the status and a comment on it."""
     service.counters.add("refused_instances")
+    service.counters.add_reason(refusal.reason)
     service.tally.refused += 1
     service.log.warning(
         "instance_refused",

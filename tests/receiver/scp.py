@@ -116,6 +116,9 @@ class Record:
         with self._lock:
             self.counts[name] = self.counts.get(name, 0) + value
 
+    def add_reason(self, reason: WireReason) -> None:
+        self.add(f"reason:{reason.value}")
+
     def observe_latency(self, seconds: float) -> None:
         assert seconds >= 0
 

@@ -48,6 +48,7 @@ def test_limit_is_exact_over_all_workers(start_receiver: Start) -> None:
     with pytest.raises(RejectedError) as rejected:
         RawAssociation(receiver.port)
     assert rejected.value.reason == (2, 3, 2)
+    assert receiver.get("/status")[1]["reasons"] == {"limit": 1}
 
     with first:
         pass
