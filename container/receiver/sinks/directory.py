@@ -68,7 +68,7 @@ class DirectorySink:
                     os.fsync(fd)
                     _link(fd, temporary, directory, name)
                 finally:
-                    os.close(fd)
+                    _drop(fd, temporary, directory)
                 os.fsync(directory)
             finally:
                 os.close(directory)
@@ -124,15 +124,14 @@ class _FileUpload:
             os.fsync(self._fd)
             _link(self._fd, self._temporary, directory, self._name)
             os.fsync(directory)
-        self._close()
+        self.abort()
 
     def abort(self) -> None:
-        """Drop the file."""
-        with contextlib.suppress(OSError, StoreError):
-            if self._open and self._temporary:
-                with self._directories.open(self._folder) as directory:
-                    os.unlink(self._temporary, dir_fd=directory)
-        self._close()
+        """Let go of the file: without a name it is gone."""
+        if self._open:
+            self._open = False
+            with contextlib.suppress(OSError), self._directories.open(self._folder) as directory:
+                _drop(self._fd, self._temporary, directory)
 
     def _sum(self) -> tuple[int, int]:
         crc = total = 0
@@ -140,11 +139,6 @@ class _FileUpload:
             crc = combine_crc64nvme(crc, part_crc, part_size)
             total += part_size
         return crc, total
-
-    def _close(self) -> None:
-        if self._open:
-            self._open = False
-            os.close(self._fd)
 
 
 class _Directories:
@@ -253,11 +247,17 @@ def _link(fd: int, temporary: str, directory: int, name: str) -> None:
     try:
         if temporary:
             os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-            os.unlink(temporary, dir_fd=directory)
         else:
             os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=directory, follow_symlinks=True)
     except FileExistsError as error:
         raise ObjectExistsError(WireReason.STORAGE_FAILED, "exists") from error
+
+
+def _drop(fd: int, temporary: str, directory: int) -> None:
+    """Close the file and take its temporary name away; if it has no other by now, it is gone."""
+    os.close(fd)
+    if temporary:
+        os.unlink(temporary, dir_fd=directory)
 
 
 def _write(fd: int, body: Sequence[memoryview], offset: int, size: int) -> None:

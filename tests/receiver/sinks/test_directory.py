@@ -1,0 +1,232 @@
+"""The directory sink: durable, complete or absent, never replaced."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from awscrt.checksums import crc64nvme
+
+from receiver.memory import PART_BYTES
+from receiver.ports import ObjectExistsError, StoreError
+from receiver.sinks import directory
+from receiver.sinks.choose import make_sink
+from receiver.sinks.directory import DirectorySink
+
+KEY = "incoming/20261123T22/batch/00/0000/0123456789abcdef.dcm"
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> DirectorySink:
+    return DirectorySink(tmp_path / "made" / "landing")
+
+
+def _put(
+    sink: DirectorySink, data: bytes = b"data", key: str = KEY, size: int | None = None
+) -> None:
+    half = len(data) // 2
+    sink.put(
+        key,
+        [memoryview(data)[:half], memoryview(data)[half:]],
+        size=len(data) if size is None else size,
+        crc64nvme=crc64nvme(data),
+        metadata={},
+        deadline=0.0,
+    )
+
+
+def _open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _files(tmp_path: Path) -> list[Path]:
+    return sorted(path for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_the_key_is_the_path(tmp_path: Path, sink: DirectorySink) -> None:
+    """Bytes lie where the key says, and nothing else is left."""
+    _put(sink, os.urandom(600_001))
+
+    assert [tmp_path / "made/landing" / KEY] == _files(tmp_path)
+    assert 600_001 == (tmp_path / "made/landing" / KEY).stat().st_size
+
+
+def test_nothing_is_ever_replaced(tmp_path: Path, sink: DirectorySink) -> None:
+    """The second writer of a key is told, the first one's bytes stay."""
+    _put(sink, b"first")
+    with pytest.raises(ObjectExistsError):
+        _put(sink, b"second")
+
+    (path,) = _files(tmp_path)
+    assert b"first" == path.read_bytes()
+
+
+def test_file_and_every_new_directory_are_synced(
+    sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before `put` returns: the file before its name, each directory after its new entry."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noting(fd: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()).rpartition("/made/landing")[2])
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    _put(sink)
+    folders = ["", "/incoming", "/incoming/20261123T22", "/incoming/20261123T22/batch"]
+    last = [folders[-1] + "/00/0000", folders[-1] + "/00"]
+
+    assert folders == synced[:4]
+    assert "deleted" in synced[4], "the file had no name yet"
+    assert last == synced[5:]
+
+
+def test_known_directories_cost_nothing(
+    sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second instance of a shard syncs its file and its two directories, no more."""
+    _put(sink)
+    count: list[int] = []
+    fsync = os.fsync
+
+    def counting(fd: int) -> None:
+        count.append(fd)
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", counting)
+    _put(sink, key=KEY.replace("/0000/", "/0001/"))
+
+    assert 3 == len(count)
+
+
+@pytest.mark.parametrize("key", ["../x/y", "/abs/x", "a/../../x/y", "plain"])
+def test_a_key_out_of_the_root_is_refused(tmp_path: Path, sink: DirectorySink, key: str) -> None:
+    """Keys are ours, and still."""
+    with pytest.raises(StoreError, match="not a key"):
+        _put(sink, key=key)
+    assert [] == _files(tmp_path)
+
+
+def test_a_wrong_size_leaves_no_file(tmp_path: Path, sink: DirectorySink) -> None:
+    """What is not whole gets no name."""
+    with pytest.raises(StoreError):
+        _put(sink, b"data", size=5)
+    assert [] == _files(tmp_path)
+
+
+def test_a_full_disk_is_an_error_by_name(
+    tmp_path: Path, sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ENOSPC in the log, no file, no descriptor left behind."""
+    _put(sink)
+    open_before = _open_descriptors()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwritev", full)
+    with pytest.raises(StoreError, match="ENOSPC"):
+        _put(sink, key=KEY.replace("/0000/", "/0001/"))
+
+    assert 1 == len(_files(tmp_path))
+    assert open_before == _open_descriptors()
+
+
+def test_short_writes_are_continued(
+    tmp_path: Path, sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that takes a little at a time gets it all."""
+    pwritev = os.pwritev
+    monkeypatch.setattr(
+        os, "pwritev", lambda fd, pieces, offset: pwritev(fd, [pieces[0][:1000]], offset)
+    )
+    data = os.urandom(10_500)
+    _put(sink, data)
+
+    (path,) = _files(tmp_path)
+    assert data == path.read_bytes()
+
+
+def test_a_file_system_without_unnamed_files_works_too(
+    tmp_path: Path, sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A temporary name instead, gone afterwards, and just as create-only."""
+    monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)  # opening a directory to write: EISDIR
+    _put(sink, b"first")
+    with pytest.raises(ObjectExistsError):
+        _put(sink, b"second")
+
+    assert b"first" == (tmp_path / "made/landing" / KEY).read_bytes()
+    assert 1 == len(_files(tmp_path))
+
+
+def test_open_directories_are_bounded(tmp_path: Path, sink: DirectorySink) -> None:
+    """Thousands of shards do not use up the descriptors."""
+    open_before = _open_descriptors()
+    for n in range(3 * directory.MAX_OPEN_DIRECTORIES):
+        _put(sink, key=KEY.replace("/00/", f"/s{n}/"))
+
+    assert _open_descriptors() - open_before <= directory.MAX_OPEN_DIRECTORIES
+    sink.close()
+    assert open_before == _open_descriptors()
+    assert 3 * directory.MAX_OPEN_DIRECTORIES == len(_files(tmp_path))
+
+
+def test_threads_store_side_by_side(tmp_path: Path, sink: DirectorySink) -> None:
+    """Into the same new directories at once."""
+
+    def store(number: int) -> None:
+        for n in range(20):
+            _put(sink, key=KEY.replace("/0000/", f"/{number:02d}{n:02d}/"))
+
+    threads = [threading.Thread(target=store, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 160 == len(_files(tmp_path))
+
+
+PARTS = [os.urandom(PART_BYTES), os.urandom(1000)]
+WHOLE = b"".join(PARTS)
+
+
+def test_parts_in_any_order_make_one_file(tmp_path: Path, sink: DirectorySink) -> None:
+    """It appears when it is complete, not before."""
+    upload = sink.start_upload(KEY, {}, 0.0)
+    for number in (2, 1):
+        part = PARTS[number - 1]
+        upload.add_part(
+            number, [memoryview(part)], size=len(part), crc64nvme=crc64nvme(part), deadline=0.0
+        )
+    assert [] == _files(tmp_path)
+    upload.complete(len(WHOLE), crc64nvme(WHOLE), 0.0)
+
+    (path,) = _files(tmp_path)
+    assert WHOLE == path.read_bytes()
+
+
+def test_a_missing_part_is_no_file(tmp_path: Path, sink: DirectorySink) -> None:
+    """The parts must be the whole, by size and checksum."""
+    upload = sink.start_upload(KEY, {}, 0.0)
+    part = PARTS[0]
+    upload.add_part(1, [memoryview(part)], size=len(part), crc64nvme=crc64nvme(part), deadline=0.0)
+    with pytest.raises(StoreError, match="not the whole"):
+        upload.complete(len(WHOLE), crc64nvme(WHOLE), 0.0)
+    upload.abort()
+
+    assert [] == _files(tmp_path)
+
+
+def test_the_url_chooses_the_sink(tmp_path: Path) -> None:
+    """file:// is a directory, with escapes resolved; another scheme is refused."""
+    make_sink(f"file://{tmp_path}/with%20blank")
+
+    assert (tmp_path / "with blank").is_dir()
+    with pytest.raises(ValueError, match="no sink"):
+        make_sink("ftp://host/x")
