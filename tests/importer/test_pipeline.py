@@ -187,7 +187,33 @@ def test_poison_is_found_by_bisection() -> None:
         keys[150]: QuarantineReason.JOB_FAILED
     }
     # 3 whole, 5 shards, 64 single folders, 2 more tries of the poison.
+    assert pipe.telemetry.metrics[Metric.IMPORT_JOBS_FAILED] == 3 + 1 + 3
     assert len(pipe.service.jobs) == 3 + 5 + 64 + 2
+
+
+def test_a_service_that_fails_everything_is_not_bisected_to_the_end() -> None:
+    """With a broken role every shard fails: few jobs, everything visible in quarantine."""
+    pipe = FakePipeline()
+    keys = pipe.land(BATCH, 300)
+    pipe.service.poison = set(keys)
+
+    pipe.start(BATCH)
+    pipe.drain()
+
+    assert pipe.ledger.totals() == Counts(landed=300, quarantined=300, jobs=3 + 5 * 3)
+
+
+def test_a_shard_that_fails_first_waits_for_the_proof() -> None:
+    """Poison in the first shard is singled out once another shard has come through."""
+    pipe = FakePipeline()
+    keys = pipe.land(BATCH, 130)
+    pipe.service.poison = {keys[0]}
+
+    pipe.start(BATCH)
+    pipe.drain()
+
+    assert pipe.ledger.totals().imported == 129
+    assert pipe.ledger.listed.keys() == {keys[0]}
 
 
 def test_a_batch_above_the_job_quota_is_split() -> None:

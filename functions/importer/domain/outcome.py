@@ -9,7 +9,7 @@ from contract.reasons import QuarantineReason
 from contract.states import InstanceState
 from importer.domain.answers import Answer
 from importer.domain.batch import Batch, Part, Wanted
-from importer.domain.planning import NextStep, after_failure, after_omission
+from importer.domain.planning import NextStep, after_failure, after_omission, children
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,10 @@ def judge_failed(batch: Batch, part: Part, row_keys: Sequence[str]) -> Outcome:
     inside = _unfinished(batch, part, row_keys)
     if not inside:
         return Outcome(batch=batch)
-    step = after_failure(part, inside)
+    skip = len(batch.id.prefix)
+    shards = children("", [key[skip:] for key in batch.keys(row_keys)])
+    imported = any(state.rank > InstanceState.QUARANTINED.rank for state in batch.states)
+    step = after_failure(part, inside, is_proven=imported or len(shards) == 1)
     return _with_step(batch, {}, inside, step, QuarantineReason.JOB_FAILED)
 
 

@@ -9,6 +9,8 @@ from importer.domain.batch import OwnAnswer, Part, Wanted
 
 WHOLE_RETRIES = 2
 """More attempts on a prefix that FAILED as a whole before it is bisected: most failures are passing."""
+SHARD_RETRIES = 2
+"""More attempts on a shard while nothing of its batch was imported: the others may still prove it."""
 SINGLE_RETRIES = 2
 """More attempts on one object's folder before it is quarantined."""
 SINGLES_AT_MOST = 64
@@ -79,20 +81,26 @@ class NextStep:
     gives_up: bool = False
 
 
-def after_failure(part: Part, relative_keys: Collection[str]) -> NextStep:
-    """Decide after a FAILED job: again, then by halves of the tree down to the poison, then give up.
+def after_failure(
+    part: Part, relative_keys: Collection[str], *, is_proven: bool = True
+) -> NextStep:
+    """Decide after a FAILED job: again, then down the tree to the poison, then give up.
 
     Args:
         part: Whose job failed.
         relative_keys: Its objects, by key below the batch.
+        is_proven: Whether something of the batch was imported. Where several shards all fail it is the
+            service, a role or a key that is at fault, not one object: singling out thousands at 1
+            start/s would hold up every other batch, so the shards are quarantined whole, to be redriven.
     """
     below = children(part.prefix, relative_keys)
-    if not below:
-        if part.tries < SINGLE_RETRIES:
-            return NextStep(wanted=(Wanted(prefix=part.prefix, tries=part.tries + 1),))
-        return NextStep(gives_up=True)
-    if part.tries < WHOLE_RETRIES:
+    tries = SINGLE_RETRIES
+    if below:
+        tries = WHOLE_RETRIES if is_proven or not part.prefix else WHOLE_RETRIES + SHARD_RETRIES
+    if part.tries < tries:
         return NextStep(wanted=(Wanted(prefix=part.prefix, tries=part.tries + 1),))
+    if not below or (part.prefix and not is_proven):
+        return NextStep(gives_up=True)
     # A shard below a prefix that failed three times is bisected at its first failure.
     return NextStep(
         wanted=tuple(

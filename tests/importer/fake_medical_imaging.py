@@ -1,0 +1,60 @@
+"""A medical-imaging client that imports from, and writes its output to, an emulated S3."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+
+class FakeMedicalImaging:
+    """StartDICOMImportJob and GetDICOMImportJob; every object of a prefix is imported."""
+
+    def __init__(self, s3: Any) -> None:
+        self.s3 = s3
+        self.jobs: dict[str, dict[str, Any]] = {}
+        self.throttle = 0
+
+    def start_dicom_import_job(self, **request: Any) -> dict[str, Any]:
+        """Run the job at once."""
+        if self.throttle:
+            self.throttle -= 1
+            error = {"Error": {"Code": "ThrottlingException"}}
+            raise ClientError(error, "StartDICOMImportJob")
+        job_id = f"{len(self.jobs):08x}"
+        bucket, _, path = request["outputS3Uri"].removeprefix("s3://").partition("/")
+        folder = f"{path}{request['datastoreId']}-DicomImport-{job_id}/"
+        self.jobs[job_id] = {
+            "jobId": job_id,
+            "jobName": request["jobName"],
+            "jobStatus": "COMPLETED",
+            "inputS3Uri": request["inputS3Uri"],
+            "outputS3Uri": f"s3://{bucket}/{folder}",
+            "endedAt": datetime.now(UTC),
+        }
+        self._write(request["inputS3Uri"], bucket, folder)
+        return {"jobId": job_id}
+
+    def get_dicom_import_job(self, **request: Any) -> dict[str, Any]:
+        """Return the job."""
+        return {"jobProperties": self.jobs[request["jobId"]]}
+
+    def _write(self, input_uri: str, bucket: str, folder: str) -> None:
+        landing, _, prefix = input_uri.removeprefix("s3://").partition("/")
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=landing, Prefix=prefix)
+        keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+        lines = [
+            json.dumps({"inputFile": key, "importResponse": {"imageSetId": "s", "isPrimary": True}})
+            for key in keys
+        ]
+        summary = {"jobSummary": {"numberOfScannedFiles": len(keys)}}
+        self.s3.put_object(
+            Bucket=bucket, Key=f"{folder}SUCCESS/success.ndjson", Body="\n".join(lines).encode()
+        )
+        self.s3.put_object(
+            Bucket=bucket,
+            Key=f"{folder}job-output-manifest.json",
+            Body=json.dumps(summary).encode(),
+        )

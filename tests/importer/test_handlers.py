@@ -1,0 +1,182 @@
+"""The three functions as Lambda calls them, on emulated S3, DynamoDB and SQS."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from contract.keys import BatchId
+from importer.adapters.ledger import Ledger
+from importer.domain.counts import Counts
+from importer.domain.messages import batch_announcement
+from importer.handlers import record_outcome, start_import, sweep
+from tests.importer.builders import NOW, make_batch_id, make_manifest
+from tests.importer.conftest import Aws
+from tests.importer.fake_medical_imaging import FakeMedicalImaging
+
+BATCH = make_batch_id()
+
+
+@dataclass
+class Context:
+    """What the functions read of Lambda's context."""
+
+    milliseconds: int = 60_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return what is left."""
+        return self.milliseconds
+
+
+@pytest.fixture
+def service(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMedicalImaging]:
+    fake = FakeMedicalImaging(aws.client("s3"))
+    environment = {
+        "LANDING_BUCKET": aws.landing,
+        "RESULTS_BUCKET": aws.results,
+        "TABLE_NAME": aws.table,
+        "DATASTORE_ID": "d" * 32,
+        "DATA_ACCESS_ROLE_ARN": "arn:aws:iam::123456789012:role/import",
+        "IMPORT_QUEUE_URL": aws.import_queue,
+        "OUTCOME_QUEUE_URL": aws.outcome_queue,
+        "STACK_NAME": "test",
+        "REANNOUNCE_AFTER": "0",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def client(name: str, **_: Any) -> Any:
+        return fake if name == "medical-imaging" else aws.client(name)
+
+    for module in (start_import, record_outcome, sweep):
+        monkeypatch.setattr(module, "client", client)
+    caches = (start_import._served, record_outcome._served, sweep._sweep)
+    yield fake
+    for cached in caches:
+        cached.cache_clear()
+
+
+def land(aws: Aws, batch: BatchId, count: int) -> None:
+    s3 = aws.client("s3")
+    manifest = make_manifest(batch, count)
+    for row in manifest.rows:
+        s3.put_object(Bucket=aws.landing, Key=row.key, Body=b"x")
+    s3.put_object(Bucket=aws.landing, Key=batch.manifest_key, Body=manifest.encode())
+
+
+def receive(aws: Aws, queue_url: str) -> dict[str, Any]:
+    """Take what is in a queue, as the event source mapping would."""
+    sqs = aws.client("sqs")
+    response = sqs.receive_message(
+        QueueUrl=queue_url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["All"]
+    )
+    return {
+        "Records": [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:q",
+                "awsRegion": "us-east-1",
+            }
+            for message in response.get("Messages", ())
+        ]
+    }
+
+
+def job_event(job_id: str) -> str:
+    detail = {"jobId": job_id, "jobStatus": "COMPLETED"}
+    return json.dumps(
+        {"source": "aws.medical-imaging", "detail-type": "Import Job Completed", "detail": detail}
+    )
+
+
+def test_a_batch_goes_all_the_way(
+    aws: Aws, service: FakeMedicalImaging, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Announcement, job, outcome: the ledger says imported, objects are tagged, metrics written."""
+    land(aws, BATCH, 5)
+    sqs = aws.client("sqs")
+    sqs.send_message(QueueUrl=aws.import_queue, MessageBody=batch_announcement(BATCH))
+    started = start_import.handler(receive(aws, aws.import_queue), Context())
+    (job_id,) = service.jobs
+    sqs.send_message(QueueUrl=aws.outcome_queue, MessageBody=job_event(job_id))
+    recorded = record_outcome.handler(receive(aws, aws.outcome_queue), Context())
+
+    ledger = Ledger(aws.client("dynamodb"), aws.table, lambda: NOW)
+    key = make_manifest(BATCH, 1).rows[0].key
+    tags = aws.client("s3").get_object_tagging(Bucket=aws.landing, Key=key)["TagSet"]
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    metrics = [line for line in written if "_aws" in line]
+    assert started == recorded == {"batchItemFailures": []}
+    assert ledger.totals() == Counts(landed=5, imported=5, jobs=1)
+    assert tags == [{"Key": "imported", "Value": "true"}]
+    assert metrics[0]["ImportJobsStarted"] == [1.0]
+    assert metrics[1]["InstancesImported"] == [5.0]
+    assert metrics[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Stack"]]
+    assert metrics[0]["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "StoreSCP"
+
+
+def test_a_throttled_message_is_reported_and_comes_back_soon(
+    aws: Aws, service: FakeMedicalImaging
+) -> None:
+    """Only the throttled message fails, and its visibility is seconds."""
+    land(aws, BATCH, 1)
+    service.throttle = 1
+    sqs = aws.client("sqs")
+    sqs.send_message(QueueUrl=aws.import_queue, MessageBody='{"Event":"s3:TestEvent"}')
+    sqs.send_message(QueueUrl=aws.import_queue, MessageBody=batch_announcement(BATCH))
+    event = receive(aws, aws.import_queue)
+    throttled = next(r for r in event["Records"] if "TestEvent" not in r["body"])
+
+    response = start_import.handler(event, Context())
+
+    assert response == {"batchItemFailures": [{"itemIdentifier": throttled["messageId"]}]}
+    attributes = sqs.get_queue_attributes(
+        QueueUrl=aws.import_queue, AttributeNames=["ApproximateNumberOfMessagesNotVisible"]
+    )["Attributes"]
+    assert int(attributes["ApproximateNumberOfMessagesNotVisible"]) == 2
+
+
+def test_sweep_announces_what_was_lost(aws: Aws, service: FakeMedicalImaging) -> None:
+    """With the S3 event lost, Sweep's own announcement starts the batch."""
+    land(aws, BATCH, 2)
+
+    sweep.handler({}, Context())
+    response = start_import.handler(receive(aws, aws.import_queue), Context())
+
+    assert response == {"batchItemFailures": []}
+    assert len(service.jobs) == 1
+
+
+def test_a_bad_message_fails_alone(aws: Aws, service: FakeMedicalImaging) -> None:
+    """A message that nobody understands is reported; it says nothing about the others."""
+    land(aws, BATCH, 1)
+    sqs = aws.client("sqs")
+    for body in ("nonsense", batch_announcement(BATCH)):
+        sqs.send_message(QueueUrl=aws.import_queue, MessageBody=body)
+    event = receive(aws, aws.import_queue)
+    bad = next(r for r in event["Records"] if r["body"] == "nonsense")
+
+    response = start_import.handler(event, Context())
+
+    assert response == {"batchItemFailures": [{"itemIdentifier": bad["messageId"]}]}
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("name", ["start_import", "record_outcome", "sweep"])
+def test_importing_a_handler_touches_no_aws(name: str) -> None:
+    """A handler can be imported with an empty environment, and without loading boto3."""
+    code = f"import importer.handlers.{name}, sys; sys.exit('boto3' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], env={}, timeout=60, check=False)
+
+    assert done.returncode == 0
