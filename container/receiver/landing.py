@@ -101,7 +101,8 @@ class BatchedLanding:
         self._sealing = False
         self._closed = False
         self._trim_at = monotonic() + TRIM_INTERVAL_S
-        batches.taken.update(slot for slot, journal in enumerate(journals) if not journal.is_empty)
+        self._left = [slot for slot, journal in enumerate(journals) if not journal.is_empty]
+        batches.taken.update(self._left)
 
     def begin(self, identity: Identity, origin: Origin) -> Assembly:
         """Start an instance."""
@@ -127,8 +128,10 @@ class BatchedLanding:
 
     def recover(self) -> None:
         """Seal what the predecessor left; what fails is tried again by `tick`."""
-        for slot, journal in enumerate(self._journals):
-            found = None if journal.is_empty else journal.read()
+        # Only what was there before this worker admitted anything: it serves already, and a batch of its
+        # own, sealed here, would miss what is acknowledged into it afterwards.
+        for slot in self._left:
+            found = self._journals[slot].read()
             if found is None or not found.rows:
                 self._free(slot)
                 continue
