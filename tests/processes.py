@@ -1,0 +1,45 @@
+"""What processes use, read from /proc."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+MIB = 1 << 20
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the pids of a process's children; none if it is gone."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(n) for task in tasks for n in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def tree_of(pid: int) -> list[int]:
+    """Return a process's pid and those of all below it."""
+    return [pid, *(n for child in children_of(pid) for n in tree_of(child))]
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Return user and system time of `pids`, children that were waited for included."""
+    total = 0
+    for pid in pids:
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += sum(int(value) for value in stat[11:15])
+    return total / _TICKS
+
+
+def pss_bytes(pids: Iterable[int]) -> int:
+    """Return the proportional set size of `pids`: shared pages are counted once."""
+    return sum(_smaps_line(pid, "Pss:") for pid in pids)
+
+
+def _smaps_line(pid: int, name: str) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"no {name} of process {pid}")

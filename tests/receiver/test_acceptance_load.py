@@ -1,0 +1,163 @@
+"""The receiver's promises under load: parked senders, giants, and many large instances at once."""
+
+from __future__ import annotations
+
+import resource
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.builders import BREAST_TOMOSYNTHESIS, EXPLICIT_LITTLE, make_instance
+from tests.deadline import wait_until
+from tests.landed import Landed
+from tests.processes import MIB, cpu_seconds, pss_bytes
+from tests.raw_scu import SUCCESS, RawAssociation, RejectedError
+from tests.receiver_process import ReceiverProcess, settle
+
+Start = Callable[..., ReceiverProcess]
+
+LOADED = 5.0
+"""How much longer than promised a loaded machine may take; bench/ measures the promise itself."""
+PARKED = 300
+GIANT_BYTES = 2_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def enough_descriptors() -> Iterator[None]:
+    """Let this process hold both ends' worth of sockets: many systems start with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_parked_associations_cost_next_to_nothing(start_receiver: Start, landing: Landed) -> None:
+    """300 idle associations that each stored an image: quick to accept, no CPU, little memory, no 301st."""
+    receiver = start_receiver(MAXIMUM_ASSOCIATIONS=PARKED, NETWORK_TIMEOUT=300)
+    parked: list[RawAssociation] = []
+    try:
+        began = time.monotonic()
+        parked.extend(RawAssociation(receiver.port) for _ in range(PARKED))
+        accepted_s = time.monotonic() - began
+        statuses = {association.store(make_instance(size=64_000)) for association in parked}
+        pids = receiver.pids
+        before, began = cpu_seconds(pids), time.monotonic()
+        settle(3.0)
+        cpu_share = (cpu_seconds(pids) - before) / (time.monotonic() - began)
+        memory = pss_bytes(pids)
+        with pytest.raises(RejectedError) as refusal:
+            RawAssociation(receiver.port)
+        still_served = parked[0].store(make_instance())
+    finally:
+        for association in parked:
+            association.close()
+    receiver.stop()
+
+    assert accepted_s < 2 * LOADED
+    assert statuses == {SUCCESS}
+    assert cpu_share < 0.05
+    assert memory < 300 * MIB
+    assert refusal.value.reason == (2, 3, 2)
+    assert still_served == SUCCESS
+    landing.assert_holds(set.union(*(association.acks.digests for association in parked)))
+
+
+@pytest.mark.slow
+def test_giant_instance_needs_little_memory(start_receiver: Start, landing: Landed) -> None:
+    """One 2 GB instance is stored while the receiver's memory grows by at most 64 MiB."""
+    receiver = start_receiver(WORKERS=1)
+    giant = make_instance(size=GIANT_BYTES, sop_class_uid=BREAST_TOMOSYNTHESIS)
+    with RawAssociation(receiver.port) as association:
+        association.store(make_instance(size=1_000_000))
+    before = pss_bytes(receiver.pids)
+    most = [0]
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            most[0] = max(most[0], pss_bytes(receiver.pids))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        with RawAssociation(
+            receiver.port, [(BREAST_TOMOSYNTHESIS, EXPLICIT_LITTLE)]
+        ) as association:
+            status = association.store(giant)
+    finally:
+        done.set()
+        watcher.join()
+    receiver.stop()
+
+    assert status == SUCCESS
+    assert most[0] > 0
+    assert most[0] - before <= 64 * MIB
+    [row] = [row for row in landing.rows() if row.sop_instance_uid == giant.sop_instance_uid]
+    assert row.size > GIANT_BYTES - 1000
+    assert "-b-" in row.key
+
+
+@pytest.mark.slow
+def test_many_stalled_senders_all_finish(start_receiver: Start, landing: Landed) -> None:
+    """300 senders that stop 100 KB before the end of 8 MiB and go on all succeed in a 2 GiB task."""
+    receiver = start_receiver(MAXIMUM_ASSOCIATIONS=PARKED, MEMORY_MIB=2048, NETWORK_TIMEOUT=300)
+    instances = [make_instance(size=8 * MIB) for _ in range(PARKED)]
+    associations = [RawAssociation(receiver.port, timeout_s=110) for _ in instances]
+    go_on = threading.Event()
+    statuses: list[int] = []
+
+    def send(number: int) -> None:
+        try:
+            associations[number].send(instances[number], stop_before_end=100_000, wait=go_on.wait)
+            statuses.append(associations[number].read_status(instances[number]))
+        except OSError:
+            statuses.append(-1)
+
+    senders = [threading.Thread(target=send, args=(number,)) for number in range(PARKED)]
+    most = 0
+    for sender in senders:
+        sender.start()
+    try:
+        # The budget is used up and stays so: nobody can end before the senders go on.
+        used = [-1, 0]
+        while used[-1] > used[-2]:
+            settle(1.0)
+            used.append(pss_bytes(receiver.pids) // MIB)
+        most = used[-1]
+    finally:
+        go_on.set()
+    for sender in senders:
+        sender.join(100)
+        most = max(most, pss_bytes(receiver.pids) // MIB)
+    for association in associations:
+        association.close()
+    receiver.stop()
+
+    assert statuses == [SUCCESS] * PARKED
+    assert most < 2048
+    landing.assert_holds(set.union(*(association.acks.digests for association in associations)))
+
+
+def test_slow_sender_holds_nobody_else(start_receiver: Start, landing: Landed) -> None:
+    """While one sender hangs within a giant, another's instance is stored and its batch sealed."""
+    receiver = start_receiver(WORKERS=1, BATCH_IDLE=1)
+    giant = make_instance(size=40 * MIB)
+    quick = make_instance()
+
+    def store_another() -> None:
+        with RawAssociation(receiver.port) as other:
+            assert other.store(quick) == SUCCESS
+        wait_until(
+            lambda: quick.sop_instance_uid in {row.sop_instance_uid for row in landing.rows()},
+            "the other's batch is sealed",
+        )
+
+    with RawAssociation(receiver.port) as association:
+        association.send(giant, stop_before_end=1000, wait=store_another)
+        status = association.read_status(giant)
+    receiver.stop()
+
+    assert status == SUCCESS
+    landing.assert_holds(association.acks.digests)
