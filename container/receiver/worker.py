@@ -26,6 +26,7 @@ from receiver.shared import SharedAssociationLimit, SharedCells, SlotCounters
 EXIT_SEALED = 0
 EXIT_BOOT_FAILED = 3
 EXIT_NOT_SEALED = 4
+EXIT_FAILED = 5
 
 PROXY_HEADER_S = 5.0
 TICK_S = 0.25
@@ -123,6 +124,9 @@ def run_worker(
             log_exception(log, "worker_boot_failed", error, detail=str(error))
             return EXIT_BOOT_FAILED
         return Worker(seat, channel, service).run()
+    except Exception as error:  # noqa: BLE001 the edge: the parent puts another in this one's place
+        log_exception(log, "worker_failed", error)
+        return EXIT_FAILED
     finally:
         log.close()
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +13,7 @@ import pytest
 from receiver.handoff import Kind, Message, make_channel, receive, send
 from receiver.settings import Settings
 from receiver.shared import SharedAssociationLimit, SharedCells
-from receiver.worker import EXIT_NOT_SEALED, EXIT_SEALED, Seat, Worker
+from receiver.worker import EXIT_FAILED, EXIT_NOT_SEALED, EXIT_SEALED, Seat, Worker
 from tests.deadline import wait_until
 from tests.receiver.recorder import Recorder
 from tests.receiver.test_proxy import header
@@ -279,3 +281,31 @@ def test_worker_without_parent_drains_by_itself(start: Callable[..., Desk]) -> N
     assert desk.cutting.is_set()
     assert client.recv(1) == b""
     assert "parent_died" in desk.recorder.names()
+
+
+_BROKEN = """
+from receiver.handoff import make_channel
+from receiver.settings import Settings
+from receiver.shared import SharedCells
+from receiver.worker import run_worker
+
+class Service:
+    def recover(self): pass
+    def tick(self): pass
+
+parent, channel = make_channel()
+parent.send(bytes([255] * 9))
+settings = Settings.from_env({"LANDING_URL": "file:///tmp"})
+print(run_worker(0, [], channel, SharedCells(1), settings=settings, build=lambda seat: Service()))
+"""
+
+
+def test_fault_of_the_worker_itself_is_logged_and_ends_it() -> None:
+    """A message that it does not know ends it with its own code; the parent then replaces it."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _BROKEN], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    event, code = ended.stdout.splitlines()
+    assert json.loads(event)["event"] == "worker_failed"
+    assert (code, ended.stderr) == (str(EXIT_FAILED), "")
