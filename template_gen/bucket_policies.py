@@ -1,0 +1,136 @@
+"""What the buckets themselves refuse, whatever a role may be allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from awacs import s3
+from awacs.aws import (
+    Action,
+    Allow,
+    ArnLike,
+    ArnNotEquals,
+    Bool,
+    Condition,
+    Deny,
+    Null,
+    PolicyDocument,
+    Principal,
+    Statement,
+    StringEquals,
+)
+from troposphere import AccountId, Join, Ref, Template
+from troposphere.iam import Role
+from troposphere.s3 import Bucket, BucketPolicy
+
+from contract.keys import INCOMING_PREFIX
+from template_gen.permissions import CREATE_ONLY_PREFIXES, arn_of
+from template_gen.storage import Storage
+
+
+def add_bucket_policies(
+    template: Template, storage: Storage, *, receiver: Role, tagger: Role
+) -> None:
+    """Add a policy to each bucket.
+
+    Args:
+        template: To add to.
+        storage: The buckets.
+        receiver: The only role that may write where instances land, by new objects alone.
+        tagger: The only role that may tag what landed.
+    """
+    landing = storage.landing
+    _add(
+        template,
+        landing,
+        _refuse_overwriting(landing),
+        _refuse_more_than_writing(landing, receiver),
+        _refuse_tagging_by_others(landing, tagger),
+    )
+    _add(template, storage.results)
+    _add(template, storage.access_logs, _let_s3_log(storage))
+
+
+def _add(template: Template, bucket: Bucket, *statements: Statement) -> None:
+    arn = arn_of(bucket)
+    refuse_plain = Statement(
+        Sid="RefusePlainConnections",
+        Effect=Deny,
+        Principal=Principal("*"),
+        Action=[Action("s3", "*")],
+        Resource=[arn, Join("/", [arn, "*"])],
+        Condition=Condition(Bool("aws:SecureTransport", "false")),
+    )
+    template.add_resource(
+        BucketPolicy(
+            f"{bucket.title}Policy",
+            Bucket=Ref(bucket),
+            PolicyDocument=PolicyDocument(
+                Version="2012-10-17", Statement=[refuse_plain, *statements]
+            ),
+        )
+    )
+
+
+def _refuse_overwriting(landing: Bucket) -> Statement:
+    """Refuse every write that does not say If-None-Match, anybody's.
+
+    The steps of a multipart upload other than its completion cannot say it; the second key exempts
+    them (Amazon S3 user guide, "Enforce conditional writes on Amazon S3 buckets").
+    """
+    return Statement(
+        Sid="RefuseOverwriting",
+        Effect=Deny,
+        Principal=Principal("*"),
+        Action=[s3.PutObject],
+        Resource=_below(landing, *CREATE_ONLY_PREFIXES),
+        Condition=Condition(
+            [
+                Null("s3:if-none-match", "true"),
+                Bool("s3:ObjectCreationOperation", "true"),
+            ]
+        ),
+    )
+
+
+def _refuse_more_than_writing(landing: Bucket, receiver: Role) -> Statement:
+    arn = arn_of(landing)
+    return Statement(
+        Sid="ReceiverOnlyAdds",
+        Effect=Deny,
+        Principal=Principal("AWS", arn_of(receiver)),
+        NotAction=[s3.PutObject, s3.AbortMultipartUpload],
+        Resource=[arn, Join("/", [arn, "*"])],
+    )
+
+
+def _refuse_tagging_by_others(landing: Bucket, tagger: Role) -> Statement:
+    # A tag makes an original expire.
+    return Statement(
+        Sid="OnlyRecordOutcomeTags",
+        Effect=Deny,
+        Principal=Principal("*"),
+        Action=[s3.PutObjectTagging, s3.PutObjectVersionTagging],
+        Resource=_below(landing, INCOMING_PREFIX),
+        Condition=Condition(ArnNotEquals("aws:PrincipalArn", arn_of(tagger))),
+    )
+
+
+def _let_s3_log(storage: Storage) -> Statement:
+    return Statement(
+        Sid="LetS3Log",
+        Effect=Allow,
+        Principal=Principal("Service", "logging.s3.amazonaws.com"),
+        Action=[s3.PutObject],
+        Resource=[Join("/", [arn_of(storage.access_logs), "*"])],
+        Condition=Condition(
+            [
+                StringEquals("aws:SourceAccount", AccountId),
+                ArnLike("aws:SourceArn", [arn_of(storage.landing), arn_of(storage.results)]),
+            ]
+        ),
+    )
+
+
+def _below(bucket: Bucket, *prefixes: str) -> list[Any]:
+    return [Join("/", [arn_of(bucket), f"{prefix}*"]) for prefix in prefixes]

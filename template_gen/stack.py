@@ -1,0 +1,73 @@
+"""The composition root: each group in order, what it made handed on."""
+
+from __future__ import annotations
+
+from troposphere import Template
+
+from template_gen.bucket_policies import add_bucket_policies
+from template_gen.conditions import add_conditions
+from template_gen.datastore import add_datastore
+from template_gen.functions import FunctionMaker
+from template_gen.import_pipeline import (
+    RECORD_OUTCOME_TIMEOUT_S,
+    START_IMPORT_TIMEOUT_S,
+    add_import_pipeline,
+)
+from template_gen.ingest_service import add_ingest_task
+from template_gen.ledger import add_ledger
+from template_gen.mappings import add_mappings
+from template_gen.network import add_network
+from template_gen.outputs import add_outputs
+from template_gen.parameters import add_parameters
+from template_gen.product import NAME, Release, read_release
+from template_gen.queues import add_queues
+from template_gen.roles import RoleMaker
+from template_gen.storage import add_storage
+
+
+def build_template(release: Release | None = None) -> Template:
+    """Build the product's template for a release (the one of this tree unless given)."""
+    release = release or read_release()
+    template = Template()
+    template.set_version("2010-09-09")
+    template.set_description(
+        f"{NAME} {release.version}: DICOM Store SCP for AWS HealthImaging. Receives images from your "
+        "devices and imports each of them into AWS HealthImaging."
+    )
+    p = add_parameters(template)
+    c = add_conditions(template, p)
+    assets = add_mappings(template, p, c, release)
+    roles = RoleMaker(template, p, c)
+    queues = add_queues(
+        template,
+        start_import_timeout_s=START_IMPORT_TIMEOUT_S,
+        record_outcome_timeout_s=RECORD_OUTCOME_TIMEOUT_S,
+    )
+    storage = add_storage(template, p, queues)
+    table = add_ledger(template)
+    datastore = add_datastore(template, p, c, storage, roles)
+    pipeline = add_import_pipeline(
+        template,
+        p,
+        FunctionMaker(roles, assets),
+        storage=storage,
+        queues=queues,
+        table=table,
+        datastore=datastore,
+    )
+    task = add_ingest_task(template, p, storage, assets, roles)
+    add_bucket_policies(
+        template, storage, receiver=task.task_role, tagger=pipeline.record_outcome.role
+    )
+    network = add_network(template, p, c)
+    add_outputs(
+        template,
+        p,
+        c,
+        network=network,
+        storage=storage,
+        table=table,
+        datastore=datastore,
+        task=task,
+    )
+    return template
