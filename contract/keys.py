@@ -31,6 +31,10 @@ INSTANCE_SUFFIX = ".dcm"
 SHARD_INSTANCES = 64
 """Instances in one shard folder: a failed job of 4,000 bisects into 63 shards, then single folders."""
 
+MAX_LEASE_S = 6 * 3600
+"""Longest lease of any batch. Until it and Sweep's margin are over, objects may still appear in an hour,
+so the hour cannot be closed: an upload from a slow line began in it and is not listed before its end."""
+
 _HOUR_FORMAT = "%Y%m%dT%H"
 _BATCH = re.compile(
     r"(?P<hour>\d{8}T\d{2})-(?P<deadline>\d{10})-(?P<kind>[nbr])-(?P<random>[0-9a-f]{12})"

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from contract.keys import BatchId, BatchKind
+from contract.keys import MAX_LEASE_S, BatchId, BatchKind
 from contract.manifest import MAX_BYTES, MAX_INSTANCES
 
 MAX_INSTANCE_BYTES = 4_000_000_000
@@ -33,7 +33,7 @@ FAST_BYTES_PER_S = 4 * 1024 * 1024
 """From this pace on an upload shares a batch: the largest instance then takes 16 minutes."""
 BULK_LEASE_S = 3600.0
 """Lease of a shared bulk batch: for the largest instance at a quarter of that pace."""
-SLOW_LEASE_S = 6 * 3600.0
+SLOW_LEASE_S = float(MAX_LEASE_S)
 """Lease of a slow upload's own batch: the largest instance at 2 Mbit/s takes 4.5 hours."""
 RESERVED_FOR_NORMAL = 4
 """Batches that only instances up to one PUT may open, so that giants never stop the others."""
