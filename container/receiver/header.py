@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from contract.reasons import WireReason
 from receiver.syntaxes import EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, uid_text
+from receiver.vr import LONG, MAY_BE_UNDEFINED, SHORT, has_long_form
 
 MAX_ELEMENTS = 20_000
 """Elements looked at, at every depth: about 20 ms of work."""
@@ -26,6 +27,7 @@ SOP_INSTANCE_UID = 0x0008_0018
 STUDY_INSTANCE_UID = 0x0020_000D
 SERIES_INSTANCE_UID = 0x0020_000E
 _WANTED = frozenset((SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID))
+_SOP_ELEMENTS = frozenset((0x16, 0x18))
 _PIXEL_DATA_GROUP = 0x7FE0
 
 _SLICE = 512
@@ -38,12 +40,6 @@ _ELEMENT_BYTES = 12 + _MAX_VALUE
 _UNDEFINED = 0xFFFF_FFFF
 _ITEM_GROUP = 0xFFFE
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xE000, 0xE00D, 0xE0DD
-
-_LONG_VRS = frozenset(
-    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
-)
-_SHORT_VRS = frozenset((b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"))  # fmt: skip
-_MAY_BE_UNDEFINED = frozenset((b"SQ", b"UN", b"OB", b"OW"))
 
 _IMPLICIT = struct.Struct("<HHL")
 _LITTLE = (struct.Struct("<HH2sH"), struct.Struct("<L"))
@@ -77,7 +73,8 @@ class HeaderWalk:
         self.done = False
         self.uids: dict[int, str] = {}
         self.elements = 0
-        self._implicit = transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN
+        self._top_implicit = transfer_syntax_uid == IMPLICIT_VR_LITTLE_ENDIAN
+        self._implicit = self._top_implicit  # where the walk is now; differs within a UN sequence
         self._explicit, self._long = (
             _BIG if transfer_syntax_uid == EXPLICIT_VR_BIG_ENDIAN else _LITTLE
         )
@@ -194,7 +191,7 @@ class HeaderWalk:
         if group and not group & 0xFF:
             raise HeaderError(WireReason.TS_MISMATCH, f"byte order: group {little:04X} comes first")
         vr = first[4:6]
-        if self._implicit and vr in _LONG_VRS | _SHORT_VRS:
+        if self._implicit and vr in LONG | SHORT:
             raise HeaderError(WireReason.TS_MISMATCH, "explicit VR in an implicit VR context")
         if not self._implicit and not (vr.isalpha() and vr.isupper()):
             raise HeaderError(WireReason.TS_MISMATCH, "no VR in an explicit VR context")
@@ -215,6 +212,11 @@ class HeaderWalk:
         explicit, long = self._explicit, self._long
         count = 0
         while position < stop:
+            if not stack:
+                position, passed = self._pass_plain(data, position, min(stop, end - 11))
+                count += passed
+                if position >= stop:
+                    break
             if position + 8 > end:
                 break
             count += 1
@@ -231,12 +233,12 @@ class HeaderWalk:
             else:
                 group, element, vr, length = explicit.unpack_from(data, position)
                 value = position + 8
-                if vr in _LONG_VRS and group != _ITEM_GROUP:
+                if vr in LONG and group != _ITEM_GROUP:
                     if position + 12 > end:
                         break
                     (length,) = long.unpack_from(data, position + 8)
                     value = position + 12
-                elif vr not in _SHORT_VRS:
+                elif vr not in SHORT:
                     if group == _ITEM_GROUP:
                         (length,) = long.unpack_from(data, position + 4)
                     else:
@@ -244,7 +246,7 @@ class HeaderWalk:
                             break
                         self._uncertain = True
                         (after,) = long.unpack_from(data, position + 8)
-                        if _has_long_form(length, after, group, little=explicit is _LITTLE[0]):
+                        if has_long_form(length, after, group, little=explicit is _LITTLE[0]):
                             length, value = after, position + 12
             if group == _ITEM_GROUP:
                 if element == _ITEM and len(stack) % 2:
@@ -264,7 +266,7 @@ class HeaderWalk:
             if len(stack) % 2:
                 raise HeaderError(WireReason.SEQ_BOMB, f"group {group:04X} instead of an item")
             if length == _UNDEFINED:
-                if vr not in _MAY_BE_UNDEFINED:
+                if vr not in MAY_BE_UNDEFINED:
                     raise HeaderError(WireReason.TS_MISMATCH, "undefined length without a sequence")
                 if len(stack) >= 2 * MAX_DEPTH:
                     raise HeaderError(WireReason.SEQ_BOMB, f"deeper than {MAX_DEPTH} sequences")
@@ -300,6 +302,39 @@ class HeaderWalk:
             self.done = True
         return position
 
+    def _pass_plain(self, data: memoryview, position: int, stop: int) -> tuple[int, int]:
+        """Pass the elements that need no thought: the most part of every header, three times faster.
+
+        Returns where the first one starts that does, or that starts at `stop` or later, and how many
+        were passed. At most one slice of them.
+        """
+        implicit = self._top_implicit
+        unpack = _IMPLICIT.unpack_from if implicit else self._explicit.unpack_from
+        count = 0
+        while position < stop:
+            if implicit:
+                group, element, length = unpack(data, position)
+                vr = b"UN" if length == _UNDEFINED else b"UI"
+            else:
+                group, element, vr, length = unpack(data, position)
+            if group >= 0x20 or group < 8 or (group == 8 and element in _SOP_ELEMENTS):  # noqa: PLR2004 - groups of the wanted tags
+                break
+            if vr in SHORT:
+                position += 8 + length
+            elif implicit:
+                break
+            elif vr in LONG:
+                (length,) = self._long.unpack_from(data, position + 8)
+                if length == _UNDEFINED:
+                    break
+                position += 12 + length
+            else:
+                break
+            count += 1
+            if count == _SLICE:
+                break
+        return position, count
+
     def _is_beyond(self, group: int, element: int) -> bool:
         """Return whether the walk may end here; tags out of order make it go on (row 45)."""
         if group == _PIXEL_DATA_GROUP:
@@ -307,18 +342,3 @@ class HeaderWalk:
         if group == 0x20 and element <= 0x0E:  # noqa: PLR2004 - (0020,000E)
             return False
         return SOP_CLASS_UID in self.uids and SOP_INSTANCE_UID in self.uids
-
-
-def _has_long_form(length: int, after: int, group: int, *, little: bool) -> bool:
-    """Guess whether an element of unknown VR has a 32-bit length.
-
-    PS3.5 7.1.2 gives that form to all VRs of the future, after two zero bytes; devices that invent one
-    mostly use the short form. A short form of length zero is told by the tag that follows it.
-    """
-    if length:
-        return False
-    if little:
-        next_group, next_element = after & 0xFFFF, after >> 16
-    else:
-        next_group, next_element = after >> 16, after & 0xFFFF
-    return not (next_group >= group and next_element)

@@ -99,7 +99,7 @@ def unknown_pdu(first_bytes: bytes) -> ProtocolError:
     A scanner or a wrong port is an event of its own: nobody's modality is broken.
     """
     first = first_bytes[0]
-    foreign = first == _TLS_HANDSHAKE or chr(first).isalpha() or b"SMB" in first_bytes
+    foreign = first == _TLS_HANDSHAKE or first_bytes[:1].isalpha() or b"SMB" in first_bytes
     return ProtocolError(
         AbortReason.UNRECOGNIZED_PDU,
         WireReason.NOT_DICOM if foreign else WireReason.PDU_UNKNOWN,

@@ -142,7 +142,7 @@ class Reception:
             self._drop()
             raise
         self._received_at = time.monotonic()
-        if not self._judged:
+        if not self._judged and self._failure is None:
             self._judge()
 
     def _receive_fragments(self, fragments: Fragments) -> None:

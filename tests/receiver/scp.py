@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from contract.reasons import WireReason
 from receiver.association import AssociationContext, serve
@@ -30,6 +30,7 @@ class MemoryAssembly:
     ended: str = ""
 
     def space(self, wanted: int) -> Sequence[memoryview]:
+        """Return small blocks of fresh memory."""
         if self.landing.space_error is not None:
             raise self.landing.space_error
         self._views = [
@@ -39,36 +40,44 @@ class MemoryAssembly:
         return self._views
 
     def advance(self, count: int) -> None:
+        """Keep what was received."""
         self.data += b"".join(self._views)[:count]
 
     def head(self) -> bytes:
+        """Return everything."""
         return bytes(self.data)
 
     @property
     def size(self) -> int:
+        """Bytes kept, the meta included."""
         return len(self.data)
 
     def identify(self, identity: Identity) -> None:
+        """Remember what the header said."""
         self.identified = identity
 
     def commit(self) -> None:
+        """End as committed, after `landing.on_commit`."""
         assert not self.ended
         self.ended = "committed"
         self.landing.on_commit(self)
         self.landing.committed.append(self)
 
     def refuse(self, reason: WireReason, detail: str) -> None:
+        """End as refused."""
         assert not self.ended
         self.ended = "refused"
         self.landing.refused.append((self, reason, detail))
 
     def discard(self) -> None:
+        """End as discarded."""
         assert not self.ended
         self.ended = "discarded"
         self.landing.discarded.append(self)
 
     @property
     def dataset(self) -> bytes:
+        """What was received."""
         return bytes(self.data[len(META) :])
 
 
@@ -84,6 +93,7 @@ class MemoryLanding:
         self.on_commit: Callable[[MemoryAssembly], None] = lambda _assembly: None
 
     def begin(self, identity: Identity, origin: Origin) -> MemoryAssembly:
+        """Start an instance."""
         return MemoryAssembly(self, identity, origin)
 
     def tick(self) -> None:
@@ -93,6 +103,7 @@ class MemoryLanding:
         """Nothing outlives it."""
 
     def close(self, timeout_s: float) -> bool:
+        """Nothing is open."""
         return timeout_s >= 0
 
 
@@ -108,21 +119,26 @@ class Record:
         self._lock = threading.Lock()
 
     def debug(self, event: str, **fields: object) -> None:
+        """Remember an event."""
         self.events.append((event, fields))
 
     info = warning = error = debug
 
     def add(self, name: str, value: int = 1) -> None:
+        """Count."""
         with self._lock:
             self.counts[name] = self.counts.get(name, 0) + value
 
     def add_reason(self, reason: WireReason) -> None:
+        """Count a reason."""
         self.add(f"reason:{reason.value}")
 
     def observe_latency(self, seconds: float) -> None:
+        """Check that time went forward."""
         assert seconds >= 0
 
     def try_enter(self) -> bool:
+        """Enter below the limit."""
         with self._lock:
             if self.open >= self.limit:
                 return False
@@ -130,11 +146,18 @@ class Record:
             return True
 
     def leave(self) -> None:
+        """Leave."""
         with self._lock:
             self.open -= 1
             self.least_open = min(self.open, self.least_open)
 
+    @property
+    def totals(self) -> dict[str, int]:
+        """The counts that are not by reason."""
+        return {name: n for name, n in self.counts.items() if not name.startswith("reason:")}
+
     def reasons(self, event: str) -> list[str]:
+        """Return the reasons of all events of this name."""
         return [fields["reason"] for name, fields in self.events if name == event]
 
 
@@ -154,7 +177,7 @@ class LoopbackScp:
         self._threads: list[threading.Thread] = []
         self._acceptor = threading.Thread(target=self._accept)
 
-    def __enter__(self) -> LoopbackScp:
+    def __enter__(self) -> Self:
         self.watchdog.start()
         self._acceptor.start()
         return self
@@ -171,6 +194,7 @@ class LoopbackScp:
         assert self.record.open == self.record.least_open == 0
 
     def cut(self) -> None:
+        """Do what a worker does to cut."""
         self.cutting.set()
         self.watchdog.interrupt_idle()
 
