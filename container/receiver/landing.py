@@ -26,7 +26,7 @@ from receiver.settings import Settings
 from receiver.sinks.choose import make_sink
 from receiver.uploads import PartsInFlight
 
-TRIM_INTERVAL_S = 10.0
+TRIM_INTERVAL_S = 2.0
 """Memory that nothing used for so long after a burst goes back to the system."""
 
 

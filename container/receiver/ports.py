@@ -126,7 +126,13 @@ class Landing(Protocol):
     """Where a worker's instances land."""
 
     def begin(self, identity: Identity, origin: Origin) -> Assembly:
-        """Start an instance: writes the file meta for `identity` into its first bytes."""
+        """Start an instance: writes the file meta for `identity` into its first bytes.
+
+        Waits while the memory budget is used up, as `Assembly.space` does.
+
+        Raises:
+            StoreError: The worker is going away.
+        """
 
     def tick(self) -> None:
         """Seal what is due; called a few times a second by the worker, never blocks."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from contract.reasons import WireReason
 from receiver.ports import ObjectExistsError, StoreError
-from receiver.sinks.http import HttpError, Response
+from receiver.sinks.response import HttpError, Response
 
 LONGEST_ATTEMPT_S = 10.0
 """One attempt of a request with a body of up to 16 MiB: 13 Mbit/s; a stalled one leaves time for two."""

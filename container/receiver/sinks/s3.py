@@ -25,8 +25,9 @@ from receiver.sinks.attempts import (
     attempt,
     raise_for,
 )
-from receiver.sinks.http import HttpPool, Response
+from receiver.sinks.http import HttpPool
 from receiver.sinks.multipart import MultipartUpload
+from receiver.sinks.response import Response
 from receiver.sinks.sigv4 import Keys, Signer
 
 _PORTS = {"http": 80, "https": 443}

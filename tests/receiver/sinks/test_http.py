@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from receiver.ports import StoreError
-from receiver.sinks.http import MAX_BODY_BYTES, MAX_HEAD_BYTES, HttpError, HttpPool, Response
+from receiver.sinks.http import HttpPool
+from receiver.sinks.response import MAX_BODY_BYTES, MAX_HEAD_BYTES, HttpError, Response
 from receiver.sinks.s3 import make_s3_sink
 from tests.receiver.sinks.fake_s3 import encoded
 
