@@ -54,6 +54,22 @@ lint: setup ## format, style and types; writes nothing
 template: setup ## write dist/storescp.template.json
 	@$(BIN)/python -m template_gen dist/storescp.template.json
 
+.PHONY: image
+image: setup ## build the receiver's image into build/image/ (PUBLISHED=1: from the published base)
+	@$(BIN)/python -m ci.image.build $(if $(PUBLISHED),--published)
+
+.PHONY: image-test
+image-test: setup ## build the image, run it hardened against a local S3, and check it
+	@$(BIN)/python -m ci.image.check
+
+.PHONY: dist
+dist: template ## everything that a release consists of, in dist/
+	@$(BIN)/python -m ci.dist
+
+.PHONY: publish
+publish: dist ## show what would be put into the Regions' asset buckets (CONFIRM=yes puts it)
+	@$(BIN)/python -m ci.publish $(if $(PREFIX),--bucket-prefix "$(PREFIX)") $(if $(filter yes,$(CONFIRM)),--confirm)
+
 .PHONY: lock
 lock: setup ## resolve the lock files anew
 	$(BIN)/python ci/lock.py

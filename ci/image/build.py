@@ -1,0 +1,55 @@
+"""`python -m ci.image.build [--published]`: build the image and keep it as build/image/storescp-<version>.tar.
+
+By default from the stand-in base, for tests on any machine. With --published from the digest in the
+Dockerfile, which needs a registry; that is what a release ships.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ci.image.base import CACHE, DOCKERFILE, import_stand_in, published_base
+from ci.image.engine import AUTHORITIES, Engine, EngineError, open_engine
+from template_gen.product import read_release
+
+IMAGE = "localhost/storescp:ci"
+
+
+def build(engine: Engine, *, published: bool = False) -> str:
+    """Build the image in the engine's store and return its name."""
+    base = published_base() if published else import_stand_in(engine)
+    print(f"image: building from {base}")
+    engine.run(
+        "buildah", "bud", "--isolation", "chroot", "--pull-never" if not published else "--pull",
+        # OCI's format has no HEALTHCHECK. The time makes equal content an equal image.
+        "--format", "docker", "--timestamp", "0",
+        # pip needs this machine's authorities; they are mounted and not part of the image.
+        "--volume", f"{AUTHORITIES}:{AUTHORITIES}:ro",
+        "--build-arg", f"BASE_IMAGE={base}", "--build-arg", f"VERSION={read_release().version}",
+        "--file", DOCKERFILE, "--tag", IMAGE, ".",
+    )  # fmt: skip
+    return IMAGE
+
+
+def main(arguments: list[str]) -> int:
+    """Build, save, and say where."""
+    try:
+        with open_engine() as engine:
+            image = build(engine, published="--published" in arguments)
+            archive = CACHE / f"storescp-{read_release().version}.tar"
+            archive.unlink(missing_ok=True)
+            engine.run("podman", "save", "--format", "docker-archive", "--output", archive, image)
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"image: {archive} ({_mib(archive)} MiB). Load it with: podman load --input {archive}")
+    return 0
+
+
+def _mib(path: Path) -> int:
+    return round(path.stat().st_size / 2**20)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
