@@ -130,6 +130,7 @@ class QueuePump:
             QueueUrl=self._source.queue_url,
             MaxNumberOfMessages=min(wanted, _MAX_RECEIVE),
             MessageSystemAttributeNames=["All"],
+            WaitTimeSeconds=0,  # the emulator's long poll is a busy loop: ask twice a second instead
         )
         messages: list[dict[str, Any]] = answer.get("Messages", [])
         return messages

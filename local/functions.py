@@ -84,7 +84,8 @@ def container_environment(stack: Stack, ids: PhysicalIds) -> dict[str, str]:
         raise ProvisionError(f"The template has {len(definitions)} task definitions, not one")
     containers = definitions[0].properties["ContainerDefinitions"]
     variables = resolve(containers[0].get("Environment", []), ids)
-    return {item["Name"]: str(item["Value"]) for item in variables}
+    # The renderer takes an empty text for AWS::NoValue and drops it.
+    return {item["Name"]: str(item.get("Value", "")) for item in variables}
 
 
 def _function(resource: Resource, stack: Stack, ids: PhysicalIds) -> Function:

@@ -22,7 +22,7 @@ from local.ports import ANY_ADDRESS, claim
 from local.processes import Part, PartError
 from local.provision import ProvisionError, provision
 from local.settings import LocalSettings
-from local.status import get_json
+from local.status import FRESH_S, get_json
 from local.web import LOOPBACK, free_port
 from receiver.settings import Settings as ReceiverSettings
 
@@ -202,6 +202,9 @@ class Product:
 
     def _await_imports(self) -> None:
         deadline = time.monotonic() + self._settings.drain_s
+        time.sleep(
+            FRESH_S
+        )  # figures from before the last batch was sealed would say that all is done
         while time.monotonic() < deadline and self._signals.empty():
             figures = self._figures()
             if figures is None or figures["inFlight"] == 0:

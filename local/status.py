@@ -17,7 +17,8 @@ _RECEIVER = {
     "rejectedAssociations": "associations_rejected",
     "failedStores": "failed_stores",
 }
-_FRESH_S = 1.0
+FRESH_S = 1.0
+"""How old figures may be."""
 
 
 class Status:
@@ -47,7 +48,7 @@ class Status:
     def figures(self) -> dict[str, int]:
         """Return the figures, at most a second old."""
         with self._lock:
-            if time.monotonic() - self._at > _FRESH_S:
+            if time.monotonic() - self._at > FRESH_S:
                 self._known = self._ask()
                 self._at = time.monotonic()
             return self._known

@@ -18,17 +18,16 @@ class ImportedFiles:
         """Write below `root`."""
         self._root = root
 
-    def write(self, instance: Instance, content: bytes, *, apart: str, version: int) -> Path:
+    def write(self, instance: Instance, content: bytes, *, apart: str) -> Path:
         """Write an instance and return its path.
 
-        The latest copy has the plain name; an earlier one with other bytes is kept beside it under the
-        image set version that replaced it.
+        The latest copy has the plain name; an earlier one with other bytes is kept beside it under its
+        digest.
 
         Args:
             instance: What was read from `content`.
             content: The whole file.
             apart: Image set id of a non-primary instance, empty for a primary one.
-            version: Image set version that this import makes.
         """
         folder = self._root / "non-primary" / apart if apart else self._root
         folder = folder / safe_name(instance.study_instance_uid)
@@ -36,8 +35,11 @@ class ImportedFiles:
         folder.mkdir(parents=True, exist_ok=True)
         name = safe_name(instance.sop_instance_uid)
         path = folder / f"{name}.dcm"
-        if path.exists() and path.read_bytes() != content:
-            path.rename(folder / f"{name}.before-version-{version}.dcm")
+        if path.exists():
+            earlier = path.read_bytes()
+            if earlier != content:
+                digest = hashlib.sha256(earlier).hexdigest()[:12]
+                path.rename(folder / f"{name}.earlier-{digest}.dcm")
         path.write_bytes(content)
         return path
 

@@ -180,7 +180,7 @@ class JobRunner:
             return
         image_set = session.place(instance)
         apart = "" if image_set.is_primary else image_set.id
-        path = self._files.write(instance, content, apart=apart, version=image_set.version)
+        path = self._files.write(instance, content, apart=apart)
         image_set.instances[instance.sop_instance_uid] = path
         output.succeeded(item.key, image_set, instance.warnings)
 

@@ -55,7 +55,10 @@ def container() -> list[dict[str, Any]]:
 
 def table() -> dict[str, Any]:
     names = [schema.PARTITION_KEY, schema.SORT_KEY, schema.STATE_SHARD, schema.STATE_TIME]
-    keys = [{"AttributeName": n, "KeyType": t} for n, t in zip(names, ("HASH", "RANGE") * 2, strict=True)]
+    keys = [
+        {"AttributeName": n, "KeyType": t}
+        for n, t in zip(names, ("HASH", "RANGE") * 2, strict=True)
+    ]
     projection = {"ProjectionType": "INCLUDE", "NonKeyAttributes": [*schema.STATE_INDEX_ATTRIBUTES]}
     index = {"IndexName": schema.STATE_INDEX, "KeySchema": keys[2:], "Projection": projection}
     return {
@@ -72,8 +75,14 @@ def table() -> dict[str, Any]:
 
 def template() -> dict[str, Any]:
     """Return the template."""
-    queues = {"IMPORT_QUEUE_URL": {"Ref": "ImportQueue"}, "OUTCOME_QUEUE_URL": {"Ref": "OutcomeQueue"}}
-    store = {"DATASTORE_ID": {"Fn::GetAtt": "Store.DatastoreId"}, "RESULTS_BUCKET": {"Ref": "Results"}}
+    queues = {
+        "IMPORT_QUEUE_URL": {"Ref": "ImportQueue"},
+        "OUTCOME_QUEUE_URL": {"Ref": "OutcomeQueue"},
+    }
+    store = {
+        "DATASTORE_ID": {"Fn::GetAtt": "Store.DatastoreId"},
+        "RESULTS_BUCKET": {"Ref": "Results"},
+    }
     notification = {
         "Event": "s3:ObjectCreated:*",
         "Queue": {"Fn::GetAtt": ["ImportQueue", "Arn"]},
@@ -87,7 +96,11 @@ def template() -> dict[str, Any]:
     return {
         "Parameters": {
             "VpcID": {"Type": "AWS::EC2::VPC::Id"},
-            "SCPAETitle": {"Type": "String", "Default": "STORESCP", "AllowedPattern": "[A-Z]{1,16}"},
+            "SCPAETitle": {
+                "Type": "String",
+                "Default": "STORESCP",
+                "AllowedPattern": "[A-Z]{1,16}",
+            },
             "Bulk": {"Type": "String", "Default": "false"},
         },
         "Conditions": {"IsBulk": {"Fn::Equals": [{"Ref": "Bulk"}, "true"]}},
@@ -103,7 +116,10 @@ def template() -> dict[str, Any]:
             },
             "Results": {"Type": "AWS::S3::Bucket"},
             "Bulk": {"Type": "AWS::S3::Bucket", "Condition": "IsBulk"},
-            "Store": {"Type": "AWS::HealthImaging::Datastore", "Properties": {"DatastoreName": "images"}},
+            "Store": {
+                "Type": "AWS::HealthImaging::Datastore",
+                "Properties": {"DatastoreName": "images"},
+            },
             "DeadLetters": queue(),
             "ImportQueue": queue("DeadLetters"),
             "OutcomeQueue": queue("DeadLetters"),
