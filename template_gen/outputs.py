@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from troposphere import GetAtt, Output, Ref, Template
+from troposphere import GetAtt, Output, Ref, Sub, Template
+from troposphere.cloudwatch import Dashboard
 from troposphere.dynamodb import Table
+from troposphere.sns import Topic
 
 from template_gen.conditions import Conditions
 from template_gen.datastore import DataStore
@@ -26,6 +28,8 @@ def add_outputs(
     table: Table,
     datastore: DataStore,
     task: IngestTask,
+    dashboard: Dashboard,
+    topic: Topic,
 ) -> None:
     """Add the outputs; the first three have the guide's names."""
 
@@ -58,6 +62,29 @@ def add_outputs(
             "ホスト名を入力できない機器向けの固定IPアドレス。",
             Condition=c.has_elastic_ips,
         )
+    add(
+        "DashboardURL",
+        Sub(
+            "https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}"
+            f"#dashboards/dashboard/${{{dashboard.title}}}"
+        ),
+        "Dashboard: where every image is, alarms, load.",
+        "ダッシュボード（全画像の所在・アラーム・負荷）。",
+    )
+    add(
+        "HealthImagingURL",
+        Sub(
+            "https://${AWS::Region}.console.aws.amazon.com/medical-imaging/home?region=${AWS::Region}"
+        ),
+        "AWS HealthImaging in the console.",
+        "コンソールのAWS HealthImaging画面。",
+    )
+    add(
+        "AlarmTopicARN",
+        Ref(topic),
+        "Topic that alarms are sent to; subscribe whoever should know.",
+        "アラームの通知先トピック。必要な宛先を登録してください。",
+    )
     add(
         "DatastoreID",
         datastore.id,

@@ -151,7 +151,7 @@ def write_ledger(table_arn: Any) -> Statement:
 
 def read_ledger(table_arn: Any) -> Statement:
     """Read items."""
-    return _allow([dynamodb.GetItem, dynamodb.BatchGetItem, dynamodb.Query], table_arn)
+    return _allow([dynamodb.GetItem, dynamodb.Query], table_arn)
 
 
 def query_ledger_index(table_arn: Any, index: str) -> Statement:

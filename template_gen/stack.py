@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from troposphere import Template
 
+from template_gen.alarms import add_alarms
 from template_gen.bucket_policies import add_bucket_policies
 from template_gen.conditions import add_conditions
+from template_gen.dashboard import add_dashboard
 from template_gen.datastore import add_datastore
 from template_gen.functions import FunctionMaker
 from template_gen.import_pipeline import (
@@ -22,6 +24,8 @@ from template_gen.parameters import add_parameters
 from template_gen.product import NAME, Release, read_release
 from template_gen.queues import add_queues
 from template_gen.roles import RoleMaker
+from template_gen.rules import add_rules
+from template_gen.service import add_ingest_service
 from template_gen.storage import add_storage
 
 
@@ -35,6 +39,7 @@ def build_template(release: Release | None = None) -> Template:
         "devices and imports each of them into AWS HealthImaging."
     )
     p = add_parameters(template)
+    add_rules(template, p)
     c = add_conditions(template, p)
     assets = add_mappings(template, p, c, release)
     roles = RoleMaker(template, p, c)
@@ -60,6 +65,13 @@ def build_template(release: Release | None = None) -> Template:
         template, storage, receiver=task.task_role, tagger=pipeline.record_outcome.role
     )
     network = add_network(template, p, c)
+    service = add_ingest_service(template, p, c, network=network, task=task)
+    alarms = add_alarms(
+        template, p, c, network=network, service=service, pipeline=pipeline, queues=queues
+    )
+    dashboard = add_dashboard(
+        template, alarms=alarms, network=network, service=service, pipeline=pipeline
+    )
     add_outputs(
         template,
         p,
@@ -69,5 +81,7 @@ def build_template(release: Release | None = None) -> Template:
         table=table,
         datastore=datastore,
         task=task,
+        dashboard=dashboard,
+        topic=alarms.topic,
     )
     return template

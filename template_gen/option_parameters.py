@@ -1,0 +1,250 @@
+"""Our own parameters, all optional, after the guide's."""
+
+from __future__ import annotations
+
+from troposphere import Parameter
+
+from receiver.settings import Settings
+from template_gen.form import Form, Group, Text, from_setting
+
+
+def add_network_options(form: Form) -> dict[str, Parameter]:
+    """Add what some networks need besides."""
+    group = Group.NETWORK_OPTIONS
+    return {
+        "load_balancer_scheme": form.add(
+            "LoadBalancerScheme",
+            "String",
+            group=group,
+            label=Text("Load balancer reachable from", "ロードバランサーの公開範囲"),
+            doc=Text(
+                "internet-facing for devices that come over the internet; internal for those that come by "
+                "VPN, Direct Connect or from the VPC only.",
+                "インターネット経由の機器はinternet-facing、VPN・Direct Connect・VPC内のみの場合はinternal。",
+            ),
+            Default="internet-facing",
+            AllowedValues=["internet-facing", "internal"],
+        ),
+        "elastic_ips": form.add(
+            "ElasticIPs",
+            "String",
+            group=group,
+            label=Text("Fixed public IP addresses", "固定グローバルIPアドレス"),
+            doc=Text(
+                "true gives the load balancer two fixed addresses, one in each of the first two public "
+                "subnets, for devices that take no host name; they are kept when the stack is deleted.",
+                "trueにすると最初の2つのパブリックサブネットに固定IPを1つずつ割り当てます（ホスト名を入力できない機器向け）。スタック削除後も残ります。",
+            ),
+            Default="false",
+            AllowedValues=["true", "false"],
+        ),
+        "task_security_group_id": form.add(
+            "TaskSecurityGroupID",
+            "String",
+            group=group,
+            label=Text(
+                "Additional security group of the servers", "サーバーの追加セキュリティグループ"
+            ),
+            doc=Text(
+                "Attached to the servers too, where VPC endpoints admit only its members; empty for none.",
+                "VPCエンドポイントが特定のセキュリティグループだけを許可する場合に指定。不要なら空。",
+            ),
+            Default="",
+            AllowedPattern=r"^(sg-[0-9a-f]{8,17})?$",
+            constraint=Text(
+                "Type a security group id such as sg-0123456789abcdef0, or leave it empty.",
+                "sg-0123456789abcdef0 のようなIDを入力するか、空にしてください。",
+            ),
+        ),
+        "private_route_table_ids": form.add(
+            "PrivateRouteTableIDs",
+            "CommaDelimitedList",
+            group=group,
+            label=Text(
+                "Route tables of the private subnets", "プライベートサブネットのルートテーブル"
+            ),
+            doc=Text(
+                "Makes an S3 gateway endpoint in these tables, so that images do not pay for the NAT "
+                "gateway; leave it empty if the VPC has one already.",
+                "指定するとS3ゲートウェイエンドポイントを作成し、NAT Gatewayの通信料を節約します。既にある場合は空。",
+            ),
+            Default="",
+            AllowedPattern=r"^\s*(rtb-[0-9a-f]{8,17})?\s*$",
+            constraint=Text(
+                "Type route table ids such as rtb-0123456789abcdef0, separated by commas, or leave it empty.",
+                "rtb-0123456789abcdef0 のようなIDをカンマ区切りで入力するか、空にしてください。",
+            ),
+        ),
+    }
+
+
+def add_data(form: Form) -> dict[str, Parameter]:
+    """Add what concerns where images are and how long."""
+    group = Group.DATA
+    return {
+        "existing_datastore_id": form.add(
+            "ExistingDatastoreID",
+            "String",
+            group=group,
+            label=Text("Existing HealthImaging data store", "既存のHealthImagingデータストア"),
+            doc=Text(
+                "Id of a data store of this account and Region to import into; empty makes a new one.",
+                "取り込み先とする、このアカウント・リージョンの既存データストアのID。空なら新規に作成します。",
+            ),
+            Default="",
+            AllowedPattern=r"^([0-9a-z]{32})?$",
+            constraint=Text(
+                "Copy the data store's id of 32 letters and digits, or leave it empty.",
+                "32文字のデータストアIDを入力するか、空にしてください。",
+            ),
+        ),
+        "expire_imported_after_days": form.add(
+            "ExpireImportedAfterDays",
+            "Number",
+            group=group,
+            label=Text("Keep imported originals for (days)", "取り込み済み原本の保持日数"),
+            doc=Text(
+                "Days after which the landing bucket's copy of an image that was imported without remark is "
+                "removed; anything else stays.",
+                "正常に取り込まれた画像の受信バケット内の原本を削除するまでの日数。それ以外の画像は削除されません。",
+            ),
+            Default="30",
+            MinValue=1,
+            MaxValue=3650,
+        ),
+    }
+
+
+def add_monitoring(form: Form) -> dict[str, Parameter]:
+    """Add logs and alarms."""
+    group = Group.MONITORING
+    return {
+        "log_retention_days": form.add(
+            "LogRetentionDays",
+            "Number",
+            group=group,
+            label=Text("Keep logs for (days)", "ログの保持日数"),
+            doc=Text("Days for which logs are kept.", "ログを保持する日数。"),
+            Default="90",
+            # What CloudWatch Logs takes.
+            AllowedValues=["30", "60", "90", "180", "365", "731", "1827", "3653"],
+        ),
+        "log_level": form.add(
+            "LogLevel",
+            group=group,
+            label=Text("Log level", "ログレベル"),
+            **from_setting(Settings, "log_level"),
+        ),
+        "alarm_email": form.add(
+            "AlarmEmail",
+            "String",
+            group=group,
+            label=Text("E-mail address for alarms", "アラーム通知先メールアドレス"),
+            doc=Text(
+                "Gets a message when an alarm is raised or cleared, after confirming the subscription; empty "
+                "for none.",
+                "アラームの発生・解除を通知する宛先（確認メールの承認が必要）。不要なら空。",
+            ),
+            Default="",
+            AllowedPattern=r"^([^@\s,]+@[^@\s,]+\.[^@\s,]+)?$",
+            constraint=Text(
+                "Type one e-mail address, or leave it empty.",
+                "メールアドレスを1つ入力するか、空にしてください。",
+            ),
+        ),
+    }
+
+
+def add_advanced(form: Form) -> dict[str, Parameter]:
+    """Add what only other releases, and strict organisations, need."""
+    # Their defaults are empty, and the release's own values live in Mappings: an update keeps the
+    # previous value of a parameter, so a default here would silently run the old release.
+    group = Group.ADVANCED
+    return {
+        "image_uri": form.add(
+            "ImageURI",
+            "String",
+            group=group,
+            label=Text(
+                "Container image instead of the release's", "リリース版に代わるコンテナイメージ"
+            ),
+            doc=Text(
+                "Amazon ECR reference of an image; empty for the release's own.",
+                "Amazon ECRのイメージ参照。空ならリリース版を使用。",
+            ),
+            Default="",
+            AllowedPattern=(
+                r"^([0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9][a-z0-9._/-]*"
+                r"(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64}))?$"
+            ),
+            constraint=Text(
+                "Type ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG or NAME@sha256:DIGEST, or leave it "
+                "empty.",
+                "アカウント.dkr.ecr.リージョン.amazonaws.com/名前:タグ の形式で入力するか、空にしてください。",
+            ),
+        ),
+        "asset_bucket_prefix": form.add(
+            "AssetBucketPrefix",
+            "String",
+            group=group,
+            label=Text("Bucket prefix of the function code", "関数コードのバケット名の前半"),
+            doc=Text(
+                "The code is read from the bucket PREFIX-REGION; empty for the release's own.",
+                "コードはバケット「前半-リージョン」から読み込みます。空ならリリース版を使用。",
+            ),
+            Default="",
+            AllowedPattern=r"^([a-z0-9][a-z0-9-]{1,45})?$",
+            constraint=Text(
+                "Type 2 to 46 small letters, digits and hyphens, or leave it empty.",
+                "2～46文字の英小文字・数字・ハイフンで入力するか、空にしてください。",
+            ),
+        ),
+        "asset_key_prefix": form.add(
+            "AssetKeyPrefix",
+            "String",
+            group=group,
+            label=Text("Key prefix of the function code", "関数コードのキーの前半"),
+            doc=Text(
+                "Folder of the code in that bucket, ended by a slash; empty for the release's own.",
+                "バケット内のフォルダ（末尾はスラッシュ）。空ならリリース版を使用。",
+            ),
+            Default="",
+            AllowedPattern=r"^([A-Za-z0-9._/-]+/)?$",
+            constraint=Text(
+                "End it with a slash, for example storescp/1.0.0/, or leave it empty.",
+                "storescp/1.0.0/ のようにスラッシュで終えるか、空にしてください。",
+            ),
+        ),
+        "permissions_boundary_arn": form.add(
+            "PermissionsBoundaryARN",
+            "String",
+            group=group,
+            label=Text("Permissions boundary of the roles", "ロールのアクセス許可境界"),
+            doc=Text(
+                "ARN of the policy that your organisation demands on every role; empty for none.",
+                "組織の規定で全ロールに必要なポリシーのARN。不要なら空。",
+            ),
+            Default="",
+            AllowedPattern=r"^(arn:aws:iam::([0-9]{12}|aws):policy/.+)?$",
+            constraint=Text(
+                "Copy the ARN of an IAM policy, or leave it empty.",
+                "IAMポリシーのARNを入力するか、空にしてください。",
+            ),
+        ),
+        "role_path": form.add(
+            "RolePath",
+            "String",
+            group=group,
+            label=Text("Path of the roles", "ロールのパス"),
+            doc=Text(
+                "Path under which the roles are made, as your organisation demands.",
+                "組織の規定に合わせてロールを作成するパス。",
+            ),
+            Default="/",
+            AllowedPattern=r"^/([A-Za-z0-9+=,.@_-]+/)*$",
+            constraint=Text(
+                "Begin and end it with a slash, for example /medical/.",
+                "/medical/ のようにスラッシュで始め、スラッシュで終えてください。",
+            ),
+        ),
+    }
