@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from contract.keys import BatchId, InvalidKeyError, batch_of_manifest_key
@@ -131,11 +131,15 @@ class FakeLedger:
     closed: dict[str, Counts] = field(default_factory=dict)
     hour: str | None = None
     conflicts_to_come: int = 0
+    before_commit: Callable[[], None] | None = None
 
     def batch(self, batch_id: BatchId) -> Batch | None:
         return self.stored.get(batch_id)
 
     def commit(self, before: Batch | None, after: Batch) -> Batch:
+        if self.before_commit:
+            rival, self.before_commit = self.before_commit, None
+            rival()
         if self.conflicts_to_come:
             self.conflicts_to_come -= 1
             raise LedgerConflictError(str(after.id))

@@ -28,7 +28,7 @@ ACTIONS = st.lists(
         st.sampled_from(
             [
                 "announce",
-                "announce",
+                "whole_way",
                 "job",
                 "event",
                 "event",
@@ -85,6 +85,11 @@ class World:
         batch = BATCHES[number % len(BATCHES)]
         if batch.manifest_key in self.pipe.landing.documents:
             self.pipe.start(batch)
+
+    def do_whole_way(self, number: int) -> None:
+        self.do_announce(number)
+        for job_id in self.pipe.service.run_jobs():
+            self.pipe.record(job_id)
 
     def do_job(self, number: int) -> None:
         running = [j.job_id for j in self.pipe.service.jobs.values() if not j.status.has_ended]

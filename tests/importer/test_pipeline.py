@@ -9,7 +9,7 @@ from contract.metrics import Metric
 from contract.reasons import QuarantineReason
 from contract.states import BatchState
 from importer.domain.counts import Counts
-from importer.domain.errors import OutputNotReadyError, ThrottledError
+from importer.domain.errors import LedgerConflictError, OutputNotReadyError, ThrottledError
 from importer.domain.jobs import JobOutput
 from importer.domain.planning import JobQuota
 from tests.importer.builders import make_batch_id, make_row
@@ -300,6 +300,50 @@ def test_a_commit_that_lost_a_race_is_repeated() -> None:
     pipe.record(job_id)
 
     assert pipe.ledger.totals() == Counts(landed=2, imported=2, jobs=1)
+
+
+def test_two_outcomes_of_one_job_at_once_plan_once() -> None:
+    """Of two runs for the same event one commits; the other adds no part of its own."""
+    pipe = FakePipeline()
+    keys = pipe.land(BATCH, 3)
+    pipe.service.omitted = {keys[0]}
+    pipe.start(BATCH)
+    (job_id,) = pipe.service.run_jobs()
+    pipe.ledger.before_commit = lambda: pipe.record(job_id)
+
+    pipe.record(job_id)
+
+    assert len(pipe.ledger.stored[BATCH].parts) == 1
+    assert pipe.ledger.totals() == Counts(landed=3, imported=2, jobs=1)
+
+
+def test_two_planners_at_once_start_one_job() -> None:
+    """Of two planners of a new batch one records it; the other's message comes back and finds it."""
+    pipe = FakePipeline()
+    pipe.land(BATCH, 3)
+    pipe.ledger.before_commit = lambda: pipe.start(BATCH)
+
+    with pytest.raises(LedgerConflictError):
+        pipe.start(BATCH)
+    pipe.start(BATCH)
+
+    assert len(pipe.service.jobs) == 1
+    assert pipe.ledger.totals() == Counts(landed=3, jobs=1)
+
+
+def test_two_starters_at_once_record_one_job() -> None:
+    """Two runs that start the same part get the same job and record it once."""
+    pipe = FakePipeline()
+    pipe.land(BATCH, 3)
+    pipe.service.throttle = 1
+    with pytest.raises(ThrottledError):
+        pipe.start(BATCH)
+    pipe.ledger.before_commit = lambda: pipe.start(BATCH)
+
+    pipe.start(BATCH)
+
+    assert len(pipe.service.jobs) == 1
+    assert pipe.ledger.totals() == Counts(landed=3, jobs=1)
 
 
 def test_the_same_bytes_again_start_no_job() -> None:
