@@ -158,7 +158,7 @@ def make_instance(
         write.short(0x00280002, 1),
         write.text(0x00280004, "CS", "MONOCHROME2"),
         write.short(0x00280010, 512),
-        write.short(0x00280011, max(1, size // 1024)),
+        write.short(0x00280011, min(max(1, size // 1024), 65_535)),
         write.short(0x00280100, 16),
         write.short(0x00280101, 12),
         write.short(0x00280102, 11),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Self
 
 MIB = 1 << 20
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -43,3 +45,30 @@ def _smaps_line(pid: int, name: str) -> int:
         if line.startswith(name):
             return int(line.split()[1]) * 1024
     raise ValueError(f"no {name} of process {pid}")
+
+
+class PeakMemory:
+    """A context manager that watches the memory of `pids` from a thread.
+
+    Attributes:
+        peak: Largest proportional set size seen, in bytes.
+    """
+
+    def __init__(self, pids: Iterable[int], *, every_s: float = 0.2) -> None:
+        self._pids = list(pids)
+        self._every_s = every_s
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="peak-memory")
+        self.peak = pss_bytes(self._pids)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(self._every_s):
+            self.peak = max(self.peak, pss_bytes(self._pids))

@@ -12,7 +12,7 @@ import pytest
 from tests.builders import BREAST_TOMOSYNTHESIS, EXPLICIT_LITTLE, make_instance
 from tests.deadline import wait_until
 from tests.landed import Landed
-from tests.processes import MIB, cpu_seconds, pss_bytes
+from tests.processes import MIB, PeakMemory, cpu_seconds, pss_bytes
 from tests.raw_scu import SUCCESS, RawAssociation, RejectedError
 from tests.receiver_process import ReceiverProcess, settle
 
@@ -72,28 +72,15 @@ def test_giant_instance_needs_little_memory(start_receiver: Start, landing: Land
     with RawAssociation(receiver.port) as association:
         association.store(make_instance(size=1_000_000))
     before = pss_bytes(receiver.pids)
-    most = [0]
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.05):
-            most[0] = max(most[0], pss_bytes(receiver.pids))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        with RawAssociation(
-            receiver.port, [(BREAST_TOMOSYNTHESIS, EXPLICIT_LITTLE)]
-        ) as association:
-            status = association.store(giant)
-    finally:
-        done.set()
-        watcher.join()
+    with (
+        PeakMemory(receiver.pids, every_s=0.05) as memory,
+        RawAssociation(receiver.port, [(BREAST_TOMOSYNTHESIS, EXPLICIT_LITTLE)]) as association,
+    ):
+        status = association.store(giant)
     receiver.stop()
 
     assert status == SUCCESS
-    assert most[0] > 0
-    assert most[0] - before <= 64 * MIB
+    assert memory.peak - before <= 64 * MIB
     [row] = [row for row in landing.rows() if row.sop_instance_uid == giant.sop_instance_uid]
     assert row.size > GIANT_BYTES - 1000
     assert "-b-" in row.key
@@ -116,27 +103,25 @@ def test_many_stalled_senders_all_finish(start_receiver: Start, landing: Landed)
             statuses.append(-1)
 
     senders = [threading.Thread(target=send, args=(number,)) for number in range(PARKED)]
-    most = 0
-    for sender in senders:
-        sender.start()
-    try:
-        # The budget is used up and stays so: nobody can end before the senders go on.
-        used = [-1, 0]
-        while used[-1] > used[-2]:
-            settle(1.0)
-            used.append(pss_bytes(receiver.pids) // MIB)
-        most = used[-1]
-    finally:
-        go_on.set()
-    for sender in senders:
-        sender.join(100)
-        most = max(most, pss_bytes(receiver.pids) // MIB)
+    with PeakMemory(receiver.pids) as memory:
+        for sender in senders:
+            sender.start()
+        try:
+            # Until the budget is used up: nobody can end before the senders go on.
+            peak = -1
+            while memory.peak > peak:
+                peak = memory.peak
+                settle(1.0)
+        finally:
+            go_on.set()
+        for sender in senders:
+            sender.join(100)
     for association in associations:
         association.close()
     receiver.stop()
 
     assert statuses == [SUCCESS] * PARKED
-    assert most < 2048
+    assert memory.peak < 2048 * MIB
     landing.assert_holds(set.union(*(association.acks.digests for association in associations)))
 
 
