@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,13 @@ SETTINGS = {
 @pytest.fixture(scope="session")
 def aws_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Every emulated API, as a process of its own; its URL."""
-    folder: Path = tmp_path_factory.mktemp("aws")
+    with running_aws(tmp_path_factory.mktemp("aws")) as url:
+        yield url
+
+
+@contextmanager
+def running_aws(folder: Path) -> Iterator[str]:
+    """Run the emulator in a process of its own and give its URL."""
     environ = {
         "PATH": os.environ["PATH"],
         "AWS_PORT": "0",
