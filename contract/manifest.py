@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Self
 
-from contract.keys import BatchId, InvalidKeyError
+from contract.keys import BatchId
 
 VERSION = 1
 MAX_INSTANCES = 4_000
@@ -83,19 +83,30 @@ class Row:
         return _ENCODER.encode({name: getattr(self, name) for name in _ROW_FIELDS}).encode()
 
     @classmethod
-    def decode(cls, data: dict[str, Any]) -> Self:
+    def decode(cls, data: Any) -> Self:
         """Read a row, ignoring fields of later versions.
 
         Raises:
             InvalidManifestError: A field is missing or of another type.
         """
+        if not isinstance(data, dict):
+            raise InvalidManifestError(f"row: {type(data).__name__} instead of an object")
+        values = {name: data[name] for name in _ROW_FIELDS if name in data}
+        for name, value in values.items():
+            if type(value) not in _ROW_TYPES[name]:  # exactly: true is no size
+                raise InvalidManifestError(f"row: {name} is {type(value).__name__}")
         try:
-            return cls(**{name: data[name] for name in _ROW_FIELDS if name in data})
+            return cls(**values)
         except TypeError as error:
             raise InvalidManifestError(f"row: {error}") from error
 
 
 _ROW_FIELDS = tuple(f.name for f in fields(Row))
+_ROW_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_ROW_FIELDS, (str,)),
+    "size": (int,),
+    "received_at": (float, int),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +152,7 @@ class Manifest:
             expected = (document["count"], document["bytes"])
         except InvalidManifestError:
             raise
-        except (ValueError, KeyError, TypeError, InvalidKeyError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InvalidManifestError(f"not a manifest: {error!r}") from error
         if expected != (len(manifest.rows), manifest.size):
             raise InvalidManifestError("count or bytes do not match the rows")
