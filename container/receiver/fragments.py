@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from contract.reasons import WireReason
 from receiver.pdu import (
     HEADER,
@@ -15,6 +17,8 @@ from receiver.pdu import (
 )
 from receiver.stream import Stream
 
+_NO_CONTENT = 2  # a PDV item of context id and control header alone
+_BOTH = struct.Struct(HEADER.format + PDV_HEADER.format.lstrip(">"))
 MAX_EMPTY = 16
 """Fragments without a byte in one message: legal, but nobody sends more than one (row 21)."""
 
@@ -42,11 +46,21 @@ class Fragments:
         length: Bytes of its content.
     """
 
-    __slots__ = ("_empty", "_left", "_maximum", "_stream", "context_id", "control", "length")
+    __slots__ = (
+        "_empty",
+        "_left",
+        "_maximum",
+        "_most",
+        "_stream",
+        "context_id",
+        "control",
+        "length",
+    )
 
     def __init__(self, stream: Stream, maximum_length: int) -> None:
         self._stream = stream
         self._maximum = maximum_length + OVERSHOOT_BYTES
+        self._most = self._maximum - 4
         self._left = 0  # bytes of the current PDU that are not read
         self._empty = 0
         self.context_id = 0
@@ -67,6 +81,18 @@ class Fragments:
         """
         stream = self._stream
         if not self._left:
+            if stream.end - stream.start >= _BOTH.size:
+                # What nearly always is the case: both headers are there, and all is well.
+                kind, size, length, context_id, control = _BOTH.unpack_from(
+                    stream.buffer, stream.start
+                )
+                if kind == PduType.P_DATA_TF and _NO_CONTENT < length <= size - 4 <= self._most:
+                    stream.start += _BOTH.size
+                    self._left = size - 4 - length
+                    self.length = length - _NO_CONTENT
+                    self.context_id = context_id
+                    self.control = control
+                    return
             stream.need(HEADER.size)
             kind, length = HEADER.unpack_from(stream.buffer, stream.start)
             if kind != PduType.P_DATA_TF:
@@ -87,9 +113,9 @@ class Fragments:
         length, self.context_id, self.control = PDV_HEADER.unpack_from(stream.buffer, stream.start)
         stream.start += PDV_HEADER.size
         self._left -= 4 + length
-        if length < 2 or self._left < 0:  # noqa: PLR2004 - context id and control header
+        if length < _NO_CONTENT or self._left < 0:
             raise self._wrong_length(length)
-        self.length = length - 2
+        self.length = length - _NO_CONTENT
         if not self.length:
             self._count_empty()
 

@@ -117,12 +117,12 @@ class Stream:
         """
         if self.end - self.start >= count:
             return
-        # Regions may overlap: bytearray slices copy first.
-        rest = self.buffer[self.start : self.end]
-        self.buffer[: len(rest)] = rest
-        self.start, self.end = 0, len(rest)
+        rest = self.end - self.start
+        if rest:  # regions may overlap: a slice of a bytearray is a copy
+            self.buffer[:rest] = self.buffer[self.start : self.end]
+        self.start, self.end = 0, rest
         while self.end < count:
-            self.end += self._blocking([self._view[self.end :]])
+            self.end += self._blocking([self._view[self.end :] if self.end else self._view])
 
     def take(self, count: int) -> bytes:
         """Return the next `count` bytes.
@@ -167,7 +167,9 @@ class Stream:
         if not complete:
             return self._blocking(views)
         count = self._blocking([*views, self._view])
-        total = sum(map(len, views))
+        total = 0
+        for view in views:
+            total += len(view)
         if count <= total:
             return count
         self.start, self.end = 0, count - total
