@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contract.keys import MAX_LEASE_S
 from contract.settings import EnvSettings, setting
 
 BUCKET_PATTERN = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
@@ -185,9 +186,9 @@ class SweepSettings(FunctionSettings):
     close_after_s: int = setting(
         "CLOSE_AFTER",
         int,
-        default=7_200,
-        minimum=0,
-        maximum=86_400,
+        default=MAX_LEASE_S + 3_600,
+        minimum=MAX_LEASE_S + 600,
+        maximum=172_800,
         unit="s",
         doc="Time after an hour's end at which it is closed if every instance of it is accounted for.",
         doc_ja="全画像の所在が確定した時間帯を締めるまでの時間。",
