@@ -117,6 +117,7 @@ class _Association:
         self._outcome = "failed"
         self._on_expiry = WireReason.CONN_IDLE
         self._messages: Messages | None = None
+        self._calling = ""
 
     def run(self) -> None:
         if self._connection.family in (socket.AF_INET, socket.AF_INET6):
@@ -196,6 +197,7 @@ class _Association:
             called_ae_title=ae_title_text(request.called),
             peer=self._peer,
         )
+        self._calling = origin.calling_ae_title
         rejection = find_rejection(request, context.settings, draining=context.draining.is_set())
         if rejection is None:
             self._entered = context.limit.try_enter()
@@ -340,6 +342,7 @@ class _Association:
             reason=reason.value,
             detail=detail,
             by="peer" if outcome.endswith("_by_peer") else "receiver",
+            calling_ae_title=self._calling,
             peer=self._peer,
             received_bytes=self._stream.received,
         )

@@ -185,7 +185,12 @@ class Dispatcher:
     def _refuse(self, arrival: Arrival) -> None:
         arrival.connection.close()
         self._counters.add_reason(WireReason.LIMIT)
-        self._log.warning("connection_cut", reason=WireReason.LIMIT, peer=arrival.peer)
+        self._log.warning(
+            "connection_cut",
+            connection=arrival.number,
+            reason=WireReason.LIMIT,
+            peer=arrival.peer,
+        )
 
     def _forget(self, handed: Handed) -> None:
         peer = handed.arrival.peer

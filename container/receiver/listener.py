@@ -201,7 +201,12 @@ class WaitingRoom:
         self._leave(arrival)
         arrival.connection.close()
         self._counters.add_reason(WireReason.CONN_IDLE)
-        self._log.info("connection_cut", reason=WireReason.CONN_IDLE, peer=arrival.peer)
+        self._log.info(
+            "connection_cut",
+            connection=arrival.number,
+            reason=WireReason.CONN_IDLE,
+            peer=arrival.peer,
+        )
 
     def _leave(self, arrival: Arrival) -> None:
         del self._waiting[arrival.number]

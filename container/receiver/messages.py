@@ -152,9 +152,12 @@ class Messages:
         except Exception as error:  # noqa: BLE001 - on a thread of its own nobody else would see it
             reception.discard()
             status, comment = Status.PROCESSING_FAILURE, WireReason.INTERNAL.value
+            self._service.counters.add("failed_stores")
+            self._service.counters.add_reason(WireReason.INTERNAL)
+            self._service.tally.failed += 1
             self._service.log.error(  # noqa: TRY400 - a traceback might quote what was received
                 "store_failed",
-                association_id=self._service.origin.association_id,
+                **self._service.sender,
                 reason=WireReason.INTERNAL.value,
                 detail=type(error).__name__,
             )
@@ -179,9 +182,10 @@ class Messages:
             ) from None
         if command.has_dataset:
             self._skip_dataset(context)
+        self._service.counters.add_reason(WireReason.OP_UNEXPECTED)
         self._service.log.warning(
             "operation_refused",
-            association_id=self._service.origin.association_id,
+            **self._service.sender,
             reason=WireReason.OP_UNEXPECTED.value,
             operation=name,
         )

@@ -67,6 +67,15 @@ class StoreService:
     fragments: Fragments
     tally: Tally
 
+    @property
+    def sender(self) -> dict[str, str]:
+        """Who sent it, for a line about what was refused: it must tell which device to look at."""
+        return {
+            "association_id": self.origin.association_id,
+            "calling_ae_title": self.origin.calling_ae_title,
+            "peer": self.origin.peer,
+        }
+
 
 def judge_command(command: Command, context: ContextResult) -> Refusal | None:
     """Return why a C-STORE-RQ is refused whatever its data set says, None if it is not (rows 19-31)."""
@@ -281,7 +290,7 @@ class Reception:
         service.tally.failed += 1
         service.log.error(
             "store_failed",
-            association_id=service.origin.association_id,
+            **service.sender,
             reason=error.reason.value,
             detail=error.detail,
             sop_instance_uid=self._identity.sop_instance_uid,
@@ -296,7 +305,7 @@ def refuse(service: StoreService, identity: Identity, refusal: Refusal) -> tuple
     service.tally.refused += 1
     service.log.warning(
         "instance_refused",
-        association_id=service.origin.association_id,
+        **service.sender,
         reason=refusal.reason.value,
         detail=refusal.detail,
         status=f"{refusal.status:04X}",

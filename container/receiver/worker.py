@@ -194,7 +194,9 @@ class Worker:
         except ProxyHeaderError as error:
             reason = WireReason.PROXY_HEADER
             self._seat.counters.add_reason(reason)
-            self._seat.log.warning("connection_cut", reason=reason, peer=peer, detail=str(error))
+            self._seat.log.warning(
+                "connection_cut", connection=number, reason=reason, peer=peer, detail=str(error)
+            )
         except Exception as error:  # noqa: BLE001 the edge: one connection's fault stays its own
             self._seat.counters.add_reason(WireReason.INTERNAL)
             log_exception(self._seat.log, "connection_failed", error, peer=peer)
