@@ -14,9 +14,17 @@ COMPILE = [
 EVERYTHING = ("receiver", "importer", "build", "local", "dev")
 
 
-def lock(source: str, target: str, *extras: str, constraint: str | None = None) -> None:
+def lock(
+    source: str,
+    target: str,
+    *extras: str,
+    constraint: str | None = None,
+    dependencies: bool = True,
+) -> None:
     """Write `target` from `source` and its `extras`."""
     options = [option for extra in extras for option in ("--extra", extra)]
+    if not dependencies:
+        options.append("--no-deps")
     if constraint:
         options += ["--constraint", constraint]
     subprocess.run([*COMPILE, source, *options, "--output-file", target], check=True)
@@ -29,3 +37,5 @@ if __name__ == "__main__":
     # The shipped parts run what was tested.
     lock("setup.cfg", "container/requirements.txt", "receiver", constraint="ci/requirements.txt")
     lock("setup.cfg", "functions/requirements.txt", "importer", constraint="ci/requirements.txt")
+    lock("ci/tools.in", "ci/tools.txt")
+    lock("ci/lambda.in", "ci/lambda.txt", dependencies=False)
