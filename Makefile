@@ -36,8 +36,26 @@ send: setup ## send DICOM files and watch them arrive: make send FILES=DIR [HOST
 	@exec $(BIN)/python -m local.send "$(FILES)" $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)") $(if $(AET),--called-ae-title "$(AET)")
 
 .PHONY: test
-test: setup ## the test suite
-	@$(BIN)/python -m pytest
+test: setup ## the test suite, on two processes (PYTEST="-k name" for a part)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+
+.PHONY: check
+check: lint fresh test ## all that CI holds: style, types, generated files, tests
+
+.PHONY: fresh
+fresh: setup ## the committed template is what the code renders
+	@mkdir -p build
+	@$(BIN)/python -m template_gen build/fresh.template.json
+	@diff -u dist/storescp.template.json build/fresh.template.json || \
+	    { echo "fresh: dist/ is not what the code renders: run make template and review the diff"; exit 1; }
+
+.PHONY: bench
+bench: setup ## measure against peers on a quiet machine; writes bench/results.json (BENCH="--quick" for a look)
+	@$(BIN)/python -m bench $(BENCH)
+
+.PHONY: bench-readme
+bench-readme: setup ## put the table of bench/results.json into README.md
+	@$(BIN)/python -m bench.report --write
 
 .PHONY: fix
 fix: setup ## format and mend what can be mended

@@ -17,6 +17,8 @@ from tests.raw_scu import SUCCESS, RawAssociation, RejectedError
 from tests.receiver_process import ReceiverProcess, settle
 
 Start = Callable[..., ReceiverProcess]
+# One after the other: two of them hold gigabytes.
+pytestmark = pytest.mark.xdist_group("load")
 
 LOADED = 5.0
 """How much longer than promised a loaded machine may take; bench/ measures the promise itself."""
