@@ -130,6 +130,7 @@ def make_instance(
     sop_instance_uid: str = "",
     study_instance_uid: str = "",
     series_instance_uid: str = "",
+    patient_id: str = "",
     dataset_uid: str | None = None,
 ) -> Instance:
     """Make a small image whose pixel data fills it to about `size` bytes.
@@ -141,6 +142,7 @@ def make_instance(
         sop_instance_uid: A new one if empty.
         study_instance_uid: A new one if empty.
         series_instance_uid: A new one if empty.
+        patient_id: Invented if empty; instances of a study must share theirs to be imported together.
         dataset_uid: What the dataset says (0008,0018) is, where it shall differ from the command.
     """
     uid = sop_instance_uid or new_uid()
@@ -151,7 +153,7 @@ def make_instance(
         write.text(0x00080018, "UI", uid if dataset_uid is None else dataset_uid),
         write.text(0x00080060, "CS", "CT"),
         write.text(0x00100010, "PN", ""),
-        write.text(0x00100020, "LO", f"TEST{next(_numbers)}"),
+        write.text(0x00100020, "LO", patient_id or f"TEST{next(_numbers)}"),
         write.text(0x0020000D, "UI", study_instance_uid or new_uid()),
         write.text(0x0020000E, "UI", series_instance_uid or new_uid()),
         write.text(0x00200013, "IS", "1"),
@@ -216,11 +218,12 @@ def write_part10(instance: Instance, path: Path) -> Path:
 
 def write_series(directory: Path, count: int, *, size: int = 2048, **kwargs: str) -> list[Instance]:
     """Write `count` instances of one new series as files and return them in the files' order."""
-    study, series = new_uid(), new_uid()
-    made = [
-        make_instance(size=size, study_instance_uid=study, series_instance_uid=series, **kwargs)
-        for _ in range(count)
-    ]
+    shared = {
+        "study_instance_uid": new_uid(),
+        "series_instance_uid": new_uid(),
+        "patient_id": f"TEST{next(_numbers)}",
+    }
+    made = [make_instance(size=size, **shared, **kwargs) for _ in range(count)]
     for number, instance in enumerate(made):
         write_part10(instance, directory / f"{number:05d}.dcm")
     return made
