@@ -18,6 +18,18 @@ from template_gen.product import REGIONS
 
 Expression = dict[str, Any]
 
+_ZONE_LETTERS = {
+    "us-east-1": "abcdef",
+    "us-west-2": "abcd",
+    "ap-southeast-2": "abc",
+    "eu-west-1": "abc",
+    "eu-west-2": "abc",
+}
+ZONES = tuple(region + letter for region, letters in _ZONE_LETTERS.items() for letter in letters)
+"""Every zone of the five Regions: a rule can ask whether all subnets are in a zone only by its name."""
+_AND_LIMIT = 10
+"""Conditions that one Fn::And takes."""
+
 
 def add_rules(template: Template, p: Parameters) -> None:
     """Add every rule."""
@@ -57,6 +69,21 @@ def add_rules(template: Template, p: Parameters) -> None:
                 f"A subnet of {subnets.title} is in a zone that {p.availability_zones.title} does not "
                 "name: add its zone, or choose another subnet.",
                 f"{kind_ja}のゾーンが{p.availability_zones.title}に含まれていません。ゾーンを追加するか別のサブネットを選んでください。",
+            ),
+        )
+        _add(
+            template,
+            f"{kind}SubnetsAreInTwoZones",
+            _all_of(
+                [
+                    _not({"Fn::EachMemberEquals": [_value_of(subnets, "AvailabilityZone"), zone]})
+                    for zone in ZONES
+                ]
+            ),
+            Text(
+                f"All subnets of {subnets.title} are in one zone: choose two or more, each in another "
+                "Availability Zone.",
+                f"{kind_ja}がすべて同じゾーンにあります。異なるアベイラビリティゾーンから2つ以上選んでください。",
             ),
         )
     for cpu, sizes in fargate.MEMORY_MIB.items():
@@ -127,3 +154,8 @@ def _contains(values: list[str], one: Expression) -> Expression:
 
 def _not(expression: Expression) -> Expression:
     return {"Fn::Not": [expression]}
+
+
+def _all_of(expressions: list[Expression]) -> Expression:
+    groups = [expressions[n : n + _AND_LIMIT] for n in range(0, len(expressions), _AND_LIMIT)]
+    return {"Fn::And": [{"Fn::And": group} for group in groups]}

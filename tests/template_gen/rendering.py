@@ -1,0 +1,86 @@
+"""The built template, and what it becomes with given parameters."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from cloud_radar.cf.unit import Template
+from cloud_radar.cf.unit._template import add_metadata
+
+from template_gen.stack import build_template
+
+REQUIRED = {
+    "VpcID": "vpc-0123456789abcdef0",
+    "PublicSubnetIDs": "subnet-0000000a,subnet-0000000b",
+    "PrivateSubnetIDs": "subnet-0000000c,subnet-0000000d",
+    "AvailabilityZones": "us-east-1a,us-east-1b",
+    "SecurityGroupID": "sg-0123456789abcdef0",
+    "VpcCIDR": "10.0.0.0/16",
+}
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0123abcd-0123-0123-0123-0123456789ab"
+ACCOUNT = "555555555555"
+"""cloud-radar's."""
+
+
+@cache
+def _document() -> dict[str, Any]:
+    built: dict[str, Any] = build_template().to_dict()
+    return built
+
+
+def document() -> dict[str, Any]:
+    """Return the template as built, with its references."""
+    return copy.deepcopy(_document())
+
+
+def render(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
+    """Return the resources of a stack: conditions decided, a Ref is a logical ID, a GetAtt `ID.Attr`.
+
+    Raises:
+        ValueError: A parameter's value is refused.
+    """
+    found: dict[str, Any] = rendered(region, **parameters)["Resources"]
+    return found
+
+
+def rendered(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
+    """Return the whole rendered document.
+
+    cloud-radar's own `render` reads the template from YAML each time, which takes a second.
+    """
+    template = Template({})
+    template.Region = region
+    template.template = document()
+    template.set_parameters({**REQUIRED, **parameters})
+    add_metadata(template.template, region)
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints
+        found = template.render_all_sections(template.template)
+    found = template.remove_conditional_resources(found)
+    found = template.remove_novalue_properties(found)
+    return dict(found)
+
+
+def of_type(resources: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return the properties of every resource of a type, by logical ID."""
+    return {
+        name: body.get("Properties", {}) for name, body in resources.items() if body["Type"] == kind
+    }
+
+
+def statements(resources: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every statement of the roles' policies with its role's logical ID."""
+    for name, properties in of_type(resources, "AWS::IAM::Role").items():
+        for policy in properties["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, statement
+
+
+def policy_of(resources: Mapping[str, Any], title: str) -> list[dict[str, Any]]:
+    """Return the statements of a bucket's or queue's policy."""
+    found: list[dict[str, Any]] = resources[title]["Properties"]["PolicyDocument"]["Statement"]
+    return found

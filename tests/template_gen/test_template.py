@@ -1,0 +1,94 @@
+"""The committed template is the built one, and CloudFormation's own checks find nothing in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from template_gen.product import REGIONS, read_release
+from template_gen.render import render
+from template_gen.stack import build_template
+from tests.template_gen.rendering import document, of_type
+
+COMMITTED = Path(__file__).parents[2] / "dist" / "storescp.template.json"
+FIXED_IDS = {
+    "PacsNLB": "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "DicomImportJobTable": "AWS::DynamoDB::Table",
+    "PacsServerTaskDefPacsContainerLogGroup": "AWS::Logs::LogGroup",
+}
+
+
+def test_the_committed_template_is_the_built_one() -> None:
+    """dist/ is the golden file."""
+    built = render(build_template())
+
+    assert built == COMMITTED.read_text(encoding="utf-8"), "run `make template`, review the diff"
+
+
+def test_two_builds_are_the_same_bytes() -> None:
+    """No time, no random name, no order of a set gets into the file."""
+    assert render(build_template()) == render(build_template())
+
+
+@pytest.mark.slow
+def test_cfn_lint_finds_nothing_in_the_five_regions() -> None:
+    """Schemas, references and types hold in every Region of HealthImaging."""
+    lint = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), "-t", COMMITTED, "-r", *REGIONS],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (lint.returncode, lint.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(("title", "kind"), FIXED_IDS.items())
+def test_the_guides_logical_ids_stay(title: str, kind: str) -> None:
+    """People look for these names in the console."""
+    assert document()["Resources"][title]["Type"] == kind
+
+
+def test_the_template_fits_cloudformation() -> None:
+    """1 MB by URL, 500 resources, 200 parameters, 1,024 bytes of description."""
+    built = document()
+
+    assert COMMITTED.stat().st_size < 1_000_000
+    assert len(built["Resources"]) < 500
+    assert len(built["Parameters"]) < 200
+    assert len(built["Description"].encode()) <= 1024
+
+
+def test_the_version_is_setup_cfgs() -> None:
+    """One place says which release this is."""
+    version = read_release().version
+
+    assert f" {version}:" in document()["Description"]
+    assert document()["Mappings"]["Release"]["Assets"]["KeyPrefix"].endswith(f"/{version}/")
+
+
+def test_nothing_has_a_name_of_ours() -> None:
+    """Two stacks fit one account, and a name with capitals fails no bucket."""
+    resources = document()["Resources"]
+    names = {
+        "AWS::S3::Bucket": "BucketName",
+        "AWS::IAM::Role": "RoleName",
+        "AWS::SQS::Queue": "QueueName",
+        "AWS::DynamoDB::Table": "TableName",
+        "AWS::Logs::LogGroup": "LogGroupName",
+        "AWS::Lambda::Function": "FunctionName",
+        "AWS::ElasticLoadBalancingV2::LoadBalancer": "Name",
+        "AWS::ElasticLoadBalancingV2::TargetGroup": "Name",
+    }
+
+    named = [
+        title
+        for kind, name in names.items()
+        for title, properties in of_type(resources, kind).items()
+        if name in properties
+    ]
+
+    assert named == []
