@@ -23,10 +23,19 @@ from receiver.pdu import PDV_COMMAND, PDV_LAST, AbortReason, ProtocolError
 from receiver.ports import Assembly, Counters, Identity, Landing, Log, Origin, StoreError
 from receiver.status import Status
 from receiver.stream import Stream
-from receiver.syntaxes import printable, uid_fault, uid_text
+from receiver.syntaxes import (
+    STORAGE_COMMITMENT,
+    VERIFICATION,
+    printable,
+    uid_fault,
+    uid_text,
+)
 
 MAX_REFUSED_BYTES = MAX_BYTES
 """Of an instance that is refused, so much is kept: more would need an upload, which is for good ones."""
+
+NOT_STORED = frozenset((VERIFICATION, STORAGE_COMMITMENT))
+"""Abstract syntaxes that are accepted for another operation than C-STORE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +94,15 @@ def judge_command(command: Command, context: ContextResult) -> Refusal | None:
         return Refusal(Status.SOP_CLASS_NOT_SUPPORTED, fault, "Affected SOP Class UID")
     if fault := uid_fault(command.sop_instance):
         return Refusal(Status.INVALID_SOP_INSTANCE, fault, "Affected SOP Instance UID")
-    if uid_text(command.sop_class) != context.abstract_syntax:
+    # A context of another service stores nothing, even if the instance says that it is of that class.
+    if (
+        uid_text(command.sop_class) != context.abstract_syntax
+        or context.abstract_syntax in NOT_STORED
+    ):
         return Refusal(
             Status.SOP_CLASS_NOT_SUPPORTED,
             WireReason.SOP_CX_MISMATCH,
-            "SOP class is not the presentation context's",
+            "SOP class is not the presentation context's, or not a storage class",
         )
     return None
 
