@@ -75,21 +75,20 @@ class Product:
         """Run until a signal; return 0 after an orderly end, 1 when a part failed."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda received, _frame: self._signals.put(received))
+        code = 1
         try:
             self._start()
             self._watch()
         except Interrupted:
             self._say("stopping: no new associations, then imports in progress may finish")
-            self._stop()
-            self._say(f"stopped. Logs and imported images are in {self._data.path}")
-            return 0
+            code = 0
         except (PartError, ProvisionError, template.TemplateError) as error:
             self._say(f"error: {error}")
-            self._stop()
-            return 1
         finally:
+            self._stop()
             self._data.close()
-        return 0
+        self._say(f"stopped. Logs and imported images are in {self._data.path}")
+        return code
 
     def _start(self) -> None:
         began = time.monotonic()

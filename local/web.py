@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -152,6 +153,19 @@ def call(application: Application, environ: Environ) -> tuple[str, list[tuple[st
         if close is not None:
             close()
     return answer[0], answer[1], content
+
+
+def one_at_a_time(application: Application) -> Application:
+    """Return `application` so that it never serves two requests at once."""
+    lock = threading.Lock()
+
+    def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        with lock:
+            status, headers, content = call(application, environ)
+        start_response(status, headers)
+        return [content]
+
+    return serve
 
 
 def free_port() -> int:

@@ -6,6 +6,8 @@ If-None-Match races. PutObject and UploadPart are served here in full, because a
 minute through the emulator's web framework cost more than everything else together.
 """
 
+# long: one request's way, with each check that the real S3 makes beside it.
+
 from __future__ import annotations
 
 import hashlib
