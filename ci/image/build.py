@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 from ci.image.base import CACHE, DOCKERFILE, import_stand_in, published_base
+from ci.image.contents import debian_records
 from ci.image.engine import AUTHORITIES, Engine, EngineError, open_engine
+from ci.sbom import debian_packages, write_image_sbom
 from template_gen.product import read_release
 
 IMAGE = "localhost/storescp:ci"
@@ -34,16 +36,21 @@ def build(engine: Engine, *, published: bool = False) -> str:
 
 def main(arguments: list[str]) -> int:
     """Build, save, and say where."""
+    release = read_release()
+    CACHE.mkdir(parents=True, exist_ok=True)
     try:
         with open_engine() as engine:
             image = build(engine, published="--published" in arguments)
-            archive = CACHE / f"storescp-{read_release().version}.tar"
+            archive = CACHE / f"storescp-{release.version}.tar"
             archive.unlink(missing_ok=True)
+            debian = debian_packages(debian_records(engine, image))
+            bill = write_image_sbom(release, CACHE, debian)
             engine.run("podman", "save", "--format", "docker-archive", "--output", archive, image)
     except EngineError as error:
         print(error, file=sys.stderr)
         return 1
     print(f"image: {archive} ({_mib(archive)} MiB). Load it with: podman load --input {archive}")
+    print(f"image: {bill} (bill of materials, with what Debian's packages brought)")
     return 0
 
 

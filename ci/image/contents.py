@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ci.image.engine import Engine
+from ci.sbom import debian_packages
 
 LOCK = Path("container/requirements.txt")
 Require = Callable[[str, object, object], None]
@@ -22,10 +23,23 @@ _LIST_LEFTOVERS = (
 )
 
 
+_READ_RECORDS = (
+    "import pathlib as p; "
+    "print(*(f.read_text() for f in sorted(p.Path('/var/lib/dpkg/status.d').iterdir())), sep='\\n')"
+)
+
+
+def debian_records(engine: Engine, image: str) -> str:
+    """Return dpkg's records of the Debian packages that the image's files came from."""
+    return _python(engine, image, _READ_RECORDS)
+
+
 def check_contents(engine: Engine, image: str, require: Require) -> None:
     """Prove what is in the image and what is not."""
     packages = _python(engine, image, _LIST_PACKAGES).split()
     require("holds the locked packages and no other", packages == locked_packages(), packages)
+    debian = debian_packages(debian_records(engine, image))
+    require("names its Debian packages for scanners", {"libc6", "libssl3"} <= set(debian), debian)
     shells = engine.run(
         "podman", "run", "--rm", "--entrypoint", "/bin/sh", image, "-c", "true", check=False
     )
