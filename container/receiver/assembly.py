@@ -105,12 +105,6 @@ class Instance:
             self._crc = crc64nvme(self._blocks[self._checked_blocks].view, self._crc)
             self._checked_blocks += 1
 
-    def head(self) -> bytes | memoryview:
-        """Return the object's first bytes that are contiguous in memory."""
-        if self._upload is not None:
-            return b""
-        return self._blocks[0].view[: self._filled]
-
     def identify(self, identity: Identity) -> None:
         """Say that the header checks passed."""
         self.identity = identity

@@ -1,5 +1,7 @@
 """One association on one thread: negotiation, messages, release or abort (PS3.8 section 9.2)."""
 
+# long: one state machine (PS3.8 9.2), read top to bottom; its states share every field.
+
 from __future__ import annotations
 
 import secrets

@@ -19,6 +19,8 @@ from receiver.stream import Stream
 
 _NO_CONTENT = 2  # a PDV item of context id and control header alone
 _BOTH = struct.Struct(HEADER.format + PDV_HEADER.format.lstrip(">"))
+HEADERS_BYTES = _BOTH.size
+"""A PDU's header and that of the fragment which it starts with."""
 MAX_EMPTY = 16
 """Fragments without a byte in one message: legal, but nobody sends more than one (row 21)."""
 

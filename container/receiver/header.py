@@ -5,6 +5,8 @@ decodes text. It ends after Series Instance UID (0020,000E), or at the first ele
 class and instance are known: what follows is the importer's business.
 """
 
+# long: one loop over the elements and its state; a call per element would double its cost.
+
 from __future__ import annotations
 
 import struct

@@ -4,6 +4,8 @@ The order is the promise: the storage confirms the object, the lease still runs,
 journal, and only then `commit` returns and the caller counts and responds.
 """
 
+# long: one lock guards storage, lease, row and manifest; their order is the promise, read in one place.
+
 from __future__ import annotations
 
 import threading
@@ -17,9 +19,21 @@ from contract.manifest import Sealer
 from contract.reasons import WireReason
 from receiver.assembly import Instance
 from receiver.batch import Batch, Batches, Ticket
+from receiver.drafted import DraftedInstance
 from receiver.journal import Journal, open_journals
 from receiver.memory import Memory, worker_budget
-from receiver.ports import Assembly, Counters, Identity, Landing, Log, Origin, Sink, StoreError
+from receiver.ports import (
+    Assembly,
+    Counters,
+    Draft,
+    DraftSink,
+    Identity,
+    Landing,
+    Log,
+    Origin,
+    PartsSink,
+    StoreError,
+)
 from receiver.records import encode_refusal, encode_row, object_metadata
 from receiver.seal import ManifestWriter, Seal, prepare
 from receiver.settings import Settings
@@ -64,7 +78,7 @@ class BatchedLanding:
     def __init__(
         self,
         *,
-        sink: Sink,
+        sink: PartsSink | DraftSink,
         memory: Memory,
         batches: Batches,
         journals: list[Journal],
@@ -88,6 +102,8 @@ class BatchedLanding:
             monotonic: Of deadlines and pauses.
         """
         self._sink = sink
+        self._drafts = sink if isinstance(sink, DraftSink) else None
+        self._parts = None if isinstance(sink, DraftSink) else sink
         self._memory = memory
         self._batches = batches
         self._journals = journals
@@ -106,11 +122,16 @@ class BatchedLanding:
 
     def begin(self, identity: Identity, origin: Origin) -> Assembly:
         """Start an instance."""
+        draft = self._drafts.draft() if self._drafts is not None else None
         claim = self._memory.claim()
         try:
-            return Instance(self, claim, identity, origin)
+            if draft is None:
+                return Instance(self, claim, identity, origin)
+            return DraftedInstance(self, claim, draft, identity, origin)
         except BaseException:
             claim.close()
+            if draft is not None:
+                draft.discard()
             raise
 
     def tick(self) -> None:
@@ -185,15 +206,28 @@ class BatchedLanding:
             self._settle(ticket, size)
             raise
 
+    def store_draft(self, instance: DraftedInstance, draft: Draft) -> None:
+        """Name a complete draft, durably, and record it; see `Assembly.commit`."""
+        size = instance.size
+        ticket = self._admit(lambda now: self._batches.admit(size, now))
+        try:
+            draft.publish(ticket.key, size=size)
+            self._record(ticket, instance)
+        except BaseException:
+            self._settle(ticket, size)
+            raise
+
     def start_upload(self, instance: Instance, bytes_per_s: float) -> PartsInFlight:
         """Start a multipart upload in a bulk batch.
 
         Raises:
             StoreError: It could not be started.
         """
+        if self._parts is None:  # such a sink's instances are drafts
+            raise AssertionError
         ticket = self._admit(lambda now: self._batches.admit_upload(bytes_per_s, now))
         try:
-            upload = self._sink.start_upload(
+            upload = self._parts.start_upload(
                 ticket.key,
                 object_metadata(instance, now=self._clock()),
                 self._monotonic() + self._store_deadline_s,
@@ -227,14 +261,36 @@ class BatchedLanding:
         self, instance: Instance, body: Sequence[memoryview], reason: WireReason, detail: str
     ) -> None:
         """Store what was received (nothing if an upload had started) and why it was refused."""
+
+        def save(key: str, deadline: float) -> None:
+            self._put(key, body, instance.size, instance.crc64nvme, deadline)
+
+        self._keep_refused(instance, save if body else None, reason, detail)
+
+    def keep_refused_draft(
+        self, instance: DraftedInstance, draft: Draft, reason: WireReason, detail: str
+    ) -> None:
+        """Name what was received and store why it was refused."""
+        size = instance.size
+        self._keep_refused(
+            instance, lambda key, _deadline: draft.publish(key, size=size), reason, detail
+        )
+
+    def _keep_refused(
+        self,
+        instance: Instance | DraftedInstance,
+        save: Callable[[str, float], None] | None,
+        reason: WireReason,
+        detail: str,
+    ) -> None:
         now = self._clock()
         deadline = self._monotonic() + self._store_deadline_s
         object_key, record_key = refused_keys(now)
-        key = object_key if body else ""
+        key = "" if save is None else object_key
         record = encode_refusal(instance, key=key, reason=reason, detail=detail, now=now)
         try:
-            if body:
-                self._put(object_key, body, instance.size, instance.crc64nvme, deadline)
+            if save is not None:
+                save(object_key, deadline)
             self._put(record_key, [memoryview(record)], len(record), crc64nvme(record), deadline)
         except StoreError as error:
             self._log.warning(
@@ -264,7 +320,7 @@ class BatchedLanding:
             self._log.debug("batch_opened", batch=str(batch.id))
         return ticket
 
-    def _record(self, ticket: Ticket, instance: Instance) -> None:
+    def _record(self, ticket: Ticket, instance: Instance | DraftedInstance) -> None:
         now = self._clock()
         row = encode_row(instance, key=ticket.key, now=now)
         batch = ticket.batch

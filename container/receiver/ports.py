@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from contract.reasons import WireReason
 
@@ -89,12 +89,6 @@ class Assembly(Protocol):
 
     def advance(self, count: int) -> None:
         """Take the first `count` bytes of the last `space` as received."""
-
-    def head(self) -> bytes | memoryview:
-        """Return the object's first bytes that are contiguous in memory (file meta and dataset).
-
-        At most a block (256 KiB); empty once an upload has started.
-        """
 
     @property
     def size(self) -> int:
@@ -203,8 +197,45 @@ class Sink(Protocol):
             StoreError: Not stored, or not surely.
         """
 
+
+class PartsSink(Sink, Protocol):
+    """Storage that takes an object whole, or above a size in parts."""
+
     def start_upload(self, key: str, metadata: Mapping[str, str], deadline: float) -> Upload:
         """Start a multipart upload.
+
+        Raises:
+            StoreError: It could not be started.
+        """
+
+
+class Draft(Protocol):
+    """An object without a name, which grows as its bytes come; used by one thread at a time."""
+
+    def append(self, data: memoryview) -> None:
+        """Take the next bytes; their memory is free on return.
+
+        Raises:
+            StoreError: They could not be written.
+        """
+
+    def publish(self, key: str, *, size: int) -> None:
+        """Give it its never-used name; on return it is durable.
+
+        Raises:
+            StoreError: It is not, or it does not hold `size` bytes.
+        """
+
+    def discard(self) -> None:
+        """Let go of it: without a name it is gone. May be repeated; never raises."""
+
+
+@runtime_checkable
+class DraftSink(Sink, Protocol):
+    """Storage that takes an object piece by piece, before anything is known of it."""
+
+    def draft(self) -> Draft:
+        """Start an object.
 
         Raises:
             StoreError: It could not be started.

@@ -1,5 +1,7 @@
 """C-STORE: from the request through its data set to a status (PS3.7 9.3.1, PS3.4 annex B)."""
 
+# long: what one instance meets from its command to its status, in that order.
+
 from __future__ import annotations
 
 import time
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from contract.reasons import WireReason
 from receiver.associate import ContextResult
 from receiver.dimse import Command
-from receiver.fragments import Fragments
+from receiver.fragments import HEADERS_BYTES, Fragments
 from receiver.header import (
     MAX_BYTES,
     SERIES_INSTANCE_UID,
@@ -22,7 +24,7 @@ from receiver.header import (
 from receiver.pdu import PDV_COMMAND, PDV_LAST, AbortReason, ProtocolError
 from receiver.ports import Assembly, Counters, Identity, Landing, Log, Origin, StoreError
 from receiver.status import Status
-from receiver.stream import Stream
+from receiver.stream import LOOKAHEAD_BYTES, Stream
 from receiver.syntaxes import (
     STORAGE_COMMITMENT,
     VERIFICATION,
@@ -182,7 +184,7 @@ class Reception:
                     AbortReason.NOT_SPECIFIED, WireReason.DIMSE_ORDER, "command within a data set"
                 )
             last = bool(fragments.control & PDV_LAST)
-            self._receive_content(fragments.length)
+            self._receive_content(fragments.length, LOOKAHEAD_BYTES if last else HEADERS_BYTES)
 
     def discard(self) -> None:
         """Forget what was received: the association ends before its outcome can be told."""
@@ -227,7 +229,7 @@ class Reception:
         except StoreError as error:
             self._failure = error
 
-    def _receive_content(self, left: int) -> None:
+    def _receive_content(self, left: int, ahead: int) -> None:
         stream = self._service.stream
         walk = self._walk
         while left:
@@ -252,7 +254,7 @@ class Reception:
             room = 0
             for view in views:
                 room += len(view)
-            count = stream.receive_into(views, complete=room == left)
+            count = stream.receive_into(views, ahead=ahead if room == left else 0)
             if not walk.done:
                 _feed(walk, views, count)
             assembly.advance(count)

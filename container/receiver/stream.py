@@ -151,22 +151,23 @@ class Stream:
         while count:
             count -= len(self._buffered_or_received(count))
 
-    def receive_into(self, views: Sequence[memoryview], *, complete: bool) -> int:
+    def receive_into(self, views: Sequence[memoryview], *, ahead: int) -> int:
         """Receive at least one byte into `views`, in their order; return how many.
 
         Args:
             views: Writable memory, at least one byte.
-            complete: Whether `views` end where the payload ends: only then what follows may be received
-                into the lookahead by the same call.
+            ahead: Bytes that the same call may receive into the lookahead, at most LOOKAHEAD_BYTES: 0
+                unless `views` end where the payload ends. What comes into the lookahead has to be copied
+                from there, so within a message it is no more than the next headers.
 
         Raises:
             StreamEndedError: No byte will come.
         """
         if self.end > self.start:
             return self._copy_buffered(views)
-        if not complete:
+        if not ahead:
             return self._blocking(views)
-        count = self._blocking([*views, self._view])
+        count = self._blocking([*views, self._view[:ahead]])
         total = 0
         for view in views:
             total += len(view)

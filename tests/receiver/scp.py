@@ -43,10 +43,6 @@ class MemoryAssembly:
         """Keep what was received."""
         self.data += b"".join(self._views)[:count]
 
-    def head(self) -> bytes:
-        """Return everything."""
-        return bytes(self.data)
-
     @property
     def size(self) -> int:
         """Bytes kept, the meta included."""

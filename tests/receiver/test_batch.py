@@ -59,7 +59,7 @@ def test_the_lease_is_in_the_id(batches: Batches) -> None:
 @pytest.mark.parametrize(
     ("now", "is_due"), [(9.9, False), (10.0, True)], ids=["still warm", "idle"]
 )
-def test_an_idle_batch_is_due(batches: Batches, now: float, is_due: bool) -> None:  # noqa: FBT001
+def test_an_idle_batch_is_due(batches: Batches, now: float, is_due: bool) -> None:  # noqa: FBT001 - a parametrized claim
     """Idleness counts from the last instance."""
     batch = _store(batches).batch
 

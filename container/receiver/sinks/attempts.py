@@ -71,7 +71,7 @@ def error_code(response: Response) -> str:
     found = _CODE.search(response.body)
     if found is not None and b"<Error>" in response.body:
         return found[1].decode()
-    return "" if 200 <= response.status < 300 else f"HTTP {response.status}"  # noqa: PLR2004
+    return "" if 200 <= response.status < 300 else f"HTTP {response.status}"  # noqa: PLR2004 - the class of HTTP successes
 
 
 def attempt(

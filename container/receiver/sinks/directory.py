@@ -1,8 +1,8 @@
 """Instances in a directory: durable when `put` returns, complete or not there at all, never replaced.
 
-A file is written without a name (O_TMPFILE), synced, linked to its name (which fails if there is one)
-and its directory is synced: after a crash there is the whole file or none, and nothing to clean up.
-File systems without O_TMPFILE get a temporary name in the same directory.
+A file is written without a name (O_TMPFILE) as its bytes come, synced, linked to its name (which fails
+if there is one) and its directory is synced: after a crash there is the whole file or none, and nothing
+to clean up. File systems without O_TMPFILE get a temporary name at the root.
 
 Metadata is not kept: a directory has no Sweep that would need it.
 """
@@ -17,11 +17,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from awscrt.checksums import combine_crc64nvme
-
 from contract.reasons import WireReason
-from receiver.memory import PART_BYTES
-from receiver.ports import ObjectExistsError, StoreError, Upload
+from receiver.ports import ObjectExistsError, StoreError
 
 MAX_OPEN_DIRECTORIES = 64
 """Descriptors kept: a batch's shard folders take one after the other."""
@@ -29,7 +26,7 @@ MAX_OPEN_DIRECTORIES = 64
 _NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _WRITE_FLAGS = os.O_RDWR | os.O_CLOEXEC
-_IOV_MAX = 1024
+_ROOT = PurePosixPath()
 
 
 class DirectorySink:
@@ -57,88 +54,52 @@ class DirectorySink:
     ) -> None:
         """Store one object; `crc64nvme` was computed over this very memory, so the size is compared."""
         del crc64nvme, metadata, deadline
-        folder, name = _split(key)
-        with _as_store_error(), self._directories.open(folder.parent) as parent:
-            made = _made(parent, folder.name)
-            directory = os.open(folder.name, _DIRECTORY_FLAGS, dir_fd=parent)
-            try:
-                fd, temporary = _open_unnamed(directory)
-                try:
-                    _write(fd, body, 0, size)
-                    os.fsync(fd)
-                    _link(fd, temporary, directory, name)
-                finally:
-                    _drop(fd, temporary, directory)
-                os.fsync(directory)
-            finally:
-                os.close(directory)
-            if made:
-                os.fsync(parent)
+        draft = self.draft()
+        try:
+            for piece in body:
+                draft.append(piece)
+            draft.publish(key, size=size)
+        finally:
+            draft.discard()
 
-    def start_upload(self, key: str, metadata: Mapping[str, str], deadline: float) -> Upload:
-        """Start a file that grows by parts."""
-        del metadata, deadline
+    def draft(self) -> _FileDraft:
+        """Start a file without a name."""
         with _as_store_error():
-            return _FileUpload(self._directories, *_split(key))
+            return _FileDraft(self._directories)
 
     def close(self) -> None:
         """Close the directories that are kept open."""
         self._directories.close()
 
 
-class _FileUpload:
-    """A file that grows by parts; it has no name until it is complete."""
+class _FileDraft:
+    """A file without a name; it gets one when it is complete."""
 
-    def __init__(self, directories: _Directories, folder: PurePosixPath, name: str) -> None:
+    def __init__(self, directories: _Directories) -> None:
         self._directories = directories
-        self._folder = folder
-        self._name = name
-        with directories.open(folder) as directory:
-            self._fd, self._temporary = _open_unnamed(directory)
-        self._lock = threading.Lock()
-        self._parts: dict[int, tuple[int, int]] = {}
+        with directories.open(_ROOT) as root:
+            self._fd, self._temporary = _open_unnamed(root)
+        self._size = 0
         self._open = True
 
-    def add_part(
-        self,
-        number: int,
-        body: Sequence[memoryview],
-        *,
-        size: int,
-        crc64nvme: int,
-        deadline: float,
-    ) -> None:
-        """Write a part at its place."""
-        del deadline
+    def append(self, data: memoryview) -> None:
+        """Write the next bytes; what has not reached the disk is the kernel's to hold."""
         with _as_store_error():
-            _write(self._fd, body, (number - 1) * PART_BYTES, size)
-        with self._lock:
-            self._parts[number] = (crc64nvme, size)
+            self._size += _write(self._fd, data, self._size)
 
-    def complete(self, size: int, crc64nvme: int, deadline: float) -> None:
-        """Sync the file and give it its name, if the parts in their order are the whole."""
-        del deadline
-        if self._sum() != (crc64nvme, size):
-            raise StoreError(WireReason.STORAGE_FAILED, "the parts are not the whole")
-        with _as_store_error(), self._directories.open(self._folder) as directory:
-            os.fsync(self._fd)
-            _link(self._fd, self._temporary, directory, self._name)
-            os.fsync(directory)
-        self.abort()
+    def publish(self, key: str, *, size: int) -> None:
+        """Sync the file, give it its name and sync the folder."""
+        if size != self._size:
+            raise StoreError(WireReason.INTERNAL, f"{self._size} of {size} bytes written")
+        with _as_store_error(), self._directories.open(_ROOT) as root:
+            self._directories.link(self._fd, self._temporary, root, key)
 
-    def abort(self) -> None:
-        """Let go of the file: without a name it is gone."""
+    def discard(self) -> None:
+        """Close the file: without a name it is gone."""
         if self._open:
             self._open = False
-            with contextlib.suppress(OSError), self._directories.open(self._folder) as directory:
-                _drop(self._fd, self._temporary, directory)
-
-    def _sum(self) -> tuple[int, int]:
-        crc = total = 0
-        for _, (part_crc, part_size) in sorted(self._parts.items()):
-            crc = combine_crc64nvme(crc, part_crc, part_size)
-            total += part_size
-        return crc, total
+            with contextlib.suppress(OSError), self._directories.open(_ROOT) as root:
+                _drop(self._fd, self._temporary, root)
 
 
 class _Directories:
@@ -162,6 +123,22 @@ class _Directories:
             yield directory.fd
         finally:
             self._give_back(directory)
+
+    def link(self, fd: int, temporary: str, root: int, key: str) -> None:
+        """Sync a file and give it the name `key`, in a folder that is made durably."""
+        folder, name = _split(key)
+        os.fsync(fd)
+        # Every instance has a folder of its own: its parent is kept open, itself is not.
+        with self.open(folder.parent) as parent:
+            made = _made(parent, folder.name)
+            directory = os.open(folder.name, _DIRECTORY_FLAGS, dir_fd=parent)
+            try:
+                _link(fd, temporary, root, directory, name)
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+            if made:
+                os.fsync(parent)
 
     def close(self) -> None:
         """Close all that nobody uses."""
@@ -242,11 +219,11 @@ def _open_unnamed(directory: int) -> tuple[int, str]:
     return fd, name
 
 
-def _link(fd: int, temporary: str, directory: int, name: str) -> None:
+def _link(fd: int, temporary: str, root: int, directory: int, name: str) -> None:
     """Give the file its name, create-only."""
     try:
         if temporary:
-            os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.link(temporary, name, src_dir_fd=root, dst_dir_fd=directory)
         else:
             os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=directory, follow_symlinks=True)
     except FileExistsError as error:
@@ -260,18 +237,11 @@ def _drop(fd: int, temporary: str, directory: int) -> None:
         os.unlink(temporary, dir_fd=directory)
 
 
-def _write(fd: int, body: Sequence[memoryview], offset: int, size: int) -> None:
-    pieces = list(body)
-    end = offset + size
-    while pieces:
-        written = os.pwritev(fd, pieces[:_IOV_MAX], offset)
-        offset += written
-        while pieces and written >= len(pieces[0]):
-            written -= len(pieces.pop(0))
-        if pieces and written:
-            pieces[0] = pieces[0][written:]
-    if offset != end:
-        raise StoreError(WireReason.INTERNAL, f"{offset - end + size} of {size} bytes given")
+def _write(fd: int, data: memoryview, offset: int) -> int:
+    written = os.pwrite(fd, data, offset)
+    while written < len(data):  # a signal, a full disk: the next call says which
+        written += os.pwrite(fd, data[written:], offset + written)
+    return written
 
 
 @contextlib.contextmanager

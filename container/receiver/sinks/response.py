@@ -91,7 +91,7 @@ def _parse_head(head: bytes) -> tuple[int, bytes, dict[str, str]]:
     status_line, *lines = head[:-4].split(b"\r\n")
     version, _, rest = status_line.partition(b" ")
     code = rest[:3]
-    if version not in {b"HTTP/1.1", b"HTTP/1.0"} or not code.isdigit() or len(code) != 3:  # noqa: PLR2004
+    if version not in {b"HTTP/1.1", b"HTTP/1.0"} or not code.isdigit() or len(code) != 3:  # noqa: PLR2004 - three digits
         _malformed("status line")
     headers: dict[str, str] = {}
     for line in lines:

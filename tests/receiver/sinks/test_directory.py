@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from awscrt.checksums import crc64nvme
 
-from receiver.memory import PART_BYTES
 from receiver.ports import ObjectExistsError, StoreError
 from receiver.sinks import directory
 from receiver.sinks.choose import make_sink
@@ -80,8 +79,8 @@ def test_file_and_every_new_directory_are_synced(
     folders = ["", "/incoming", "/incoming/20261123T22", "/incoming/20261123T22/batch"]
     last = [folders[-1] + "/00/0000", folders[-1] + "/00"]
 
-    assert folders == synced[:4]
-    assert "deleted" in synced[4], "the file had no name yet"
+    assert "deleted" in synced[0], "the file had no name yet"
+    assert folders == synced[1:5]
     assert last == synced[5:]
 
 
@@ -128,7 +127,7 @@ def test_a_full_disk_is_an_error_by_name(
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "pwritev", full)
+    monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(StoreError, match="ENOSPC"):
         _put(sink, key=KEY.replace("/0000/", "/0001/"))
 
@@ -192,33 +191,28 @@ def test_threads_store_side_by_side(tmp_path: Path, sink: DirectorySink) -> None
     assert 160 == len(_files(tmp_path))
 
 
-PARTS = [os.urandom(PART_BYTES), os.urandom(1000)]
-WHOLE = b"".join(PARTS)
-
-
-def test_parts_in_any_order_make_one_file(tmp_path: Path, sink: DirectorySink) -> None:
-    """It appears when it is complete, not before."""
-    upload = sink.start_upload(KEY, {}, 0.0)
-    for number in (2, 1):
-        part = PARTS[number - 1]
-        upload.add_part(
-            number, [memoryview(part)], size=len(part), crc64nvme=crc64nvme(part), deadline=0.0
-        )
+def test_a_draft_appears_when_it_is_published(tmp_path: Path, sink: DirectorySink) -> None:
+    """Nothing has a name before its last byte, then the whole has."""
+    pieces = [os.urandom(100_000), os.urandom(7)]
+    draft = sink.draft()
+    for piece in pieces:
+        draft.append(memoryview(piece))
     assert [] == _files(tmp_path)
-    upload.complete(len(WHOLE), crc64nvme(WHOLE), 0.0)
+    draft.publish(KEY, size=100_007)
+    draft.discard()
 
     (path,) = _files(tmp_path)
-    assert WHOLE == path.read_bytes()
+    assert b"".join(pieces) == path.read_bytes()
 
 
-def test_a_missing_part_is_no_file(tmp_path: Path, sink: DirectorySink) -> None:
-    """The parts must be the whole, by size and checksum."""
-    upload = sink.start_upload(KEY, {}, 0.0)
-    part = PARTS[0]
-    upload.add_part(1, [memoryview(part)], size=len(part), crc64nvme=crc64nvme(part), deadline=0.0)
-    with pytest.raises(StoreError, match="not the whole"):
-        upload.complete(len(WHOLE), crc64nvme(WHOLE), 0.0)
-    upload.abort()
+def test_a_draft_that_lacks_a_byte_is_no_file(tmp_path: Path, sink: DirectorySink) -> None:
+    """The size that the caller counted must be what was written."""
+    draft = sink.draft()
+    draft.append(memoryview(b"abc"))
+    with pytest.raises(StoreError, match="3 of 4"):
+        draft.publish(KEY, size=4)
+    draft.discard()
+    draft.discard()
 
     assert [] == _files(tmp_path)
 

@@ -1,0 +1,118 @@
+"""One instance that the storage takes as it comes: a window of one block, whatever its size.
+
+Where the storage can hold bytes that have no name yet (`ports.Draft`), nothing waits for the last byte:
+each piece is written while it is in the processor's cache and while the sender sends the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from awscrt.checksums import crc64nvme
+
+from contract.reasons import WireReason
+from receiver.batch import MAX_INSTANCE_BYTES
+from receiver.filemeta import file_meta
+from receiver.memory import BLOCK_BYTES, Claim
+from receiver.ports import Draft, Identity, Origin, StoreError
+
+FLUSH_BYTES = 64 * 1024
+"""Written at once at the least: a piece of a fragment is not worth a system call of its own."""
+
+
+class DraftStore(Protocol):
+    """What a drafted instance needs of the landing."""
+
+    def store_draft(self, instance: DraftedInstance, draft: Draft) -> None:
+        """Name a complete draft, durably, and record it."""
+
+    def keep_refused_draft(
+        self, instance: DraftedInstance, draft: Draft, reason: WireReason, detail: str
+    ) -> None:
+        """Keep the bytes of a refused instance; never raises."""
+
+
+class DraftedInstance:
+    """The product's `ports.Assembly` for storage that takes drafts."""
+
+    def __init__(
+        self, store: DraftStore, claim: Claim, draft: Draft, identity: Identity, origin: Origin
+    ) -> None:
+        """Start with the file meta; waits for the window as any other bytes wait for memory."""
+        self.identity = identity
+        self.origin = origin
+        self.size = 0
+        """Bytes taken so far, file meta included."""
+        self.crc64nvme = 0
+        """Checksum of the bytes taken so far."""
+        self._store = store
+        self._claim = claim
+        self._draft = draft
+        self._error: StoreError | None = None
+        self._window = claim.acquire().view
+        self._filled = 0
+        meta = file_meta(
+            sop_class_uid=identity.sop_class_uid,
+            sop_instance_uid=identity.sop_instance_uid,
+            transfer_syntax_uid=identity.transfer_syntax_uid,
+        )
+        self._window[: len(meta)] = meta
+        self.advance(len(meta))
+
+    def space(self, wanted: int) -> Sequence[memoryview]:
+        """Return what the window has left; writes it out first when it is full."""
+        if self._filled == BLOCK_BYTES:
+            self._flush()
+        if self._error is not None:
+            raise self._error
+        wanted = min(wanted, MAX_INSTANCE_BYTES - self.size)
+        if not wanted:
+            raise StoreError(WireReason.TOO_BIG, f"above {MAX_INSTANCE_BYTES} bytes")
+        return (self._window[self._filled : self._filled + wanted],)
+
+    def advance(self, count: int) -> None:
+        """Take the first `count` bytes of the last `space` as received."""
+        end = self._filled + count
+        self.crc64nvme = crc64nvme(self._window[self._filled : end], self.crc64nvme)
+        self.size += count
+        self._filled = end
+        if end >= FLUSH_BYTES:
+            self._flush()
+
+    def identify(self, identity: Identity) -> None:
+        """Say that the header checks passed."""
+        self.identity = identity
+
+    def commit(self) -> None:
+        """Make the instance durable and record it in its batch."""
+        try:
+            self._flush()
+            if self._error is not None:
+                raise self._error
+            self._store.store_draft(self, self._draft)
+        finally:
+            self.discard()
+
+    def refuse(self, reason: WireReason, detail: str) -> None:
+        """Keep the bytes under refused/ with a record of why, then return the memory."""
+        try:
+            self._flush()
+            self._store.keep_refused_draft(self, self._draft, reason, detail)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Forget the instance, unless it has its name by now, and return the memory."""
+        self._claim.close()
+        self._draft.discard()
+
+    def _flush(self) -> None:
+        """Write the window out; a failure is told by the next call that may fail."""
+        if not self._filled or self._error is not None:
+            return
+        try:
+            self._draft.append(self._window[: self._filled])
+        except StoreError as error:
+            self._error = error
+        self._filled = 0
