@@ -111,7 +111,7 @@ def test_what_does_not_pass_is_an_error(client: Any, service: HealthImaging) -> 
 def test_a_prefix_without_a_slash_is_never_sent(service: HealthImaging) -> None:
     """A string prefix could match a neighbour's folder."""
     with pytest.raises(ValueError, match="slash"):
-        service.start(prefix="incoming", output="jobs/", name="n", token="t")  # noqa: S106
+        service.start(prefix="incoming", output="jobs/", name="n", token="t")  # noqa: S106 - a client token, no secret
 
 
 def test_a_job_is_read(client: Any, service: HealthImaging) -> None:
