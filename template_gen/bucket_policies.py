@@ -19,19 +19,19 @@ from awacs.aws import (
     Statement,
     StringEquals,
 )
-from troposphere import AccountId, Join, Ref, Template
+from troposphere import AccountId, Join, Ref, Sub, Template
 from troposphere.iam import Role
 from troposphere.s3 import Bucket, BucketPolicy
 
 from contract.keys import INCOMING_PREFIX
 from template_gen.permissions import CREATE_ONLY_PREFIXES, arn_of
-from template_gen.storage import Storage
+from template_gen.storage import LOAD_BALANCER_LOG_PREFIX, Storage
 
 
 def add_bucket_policies(
     template: Template, storage: Storage, *, receiver: Role, tagger: Role
-) -> None:
-    """Add a policy to each bucket.
+) -> BucketPolicy:
+    """Add a policy to each bucket; return the access logs', which the load balancer waits for.
 
     Args:
         template: To add to.
@@ -48,10 +48,12 @@ def add_bucket_policies(
         _refuse_tagging_by_others(landing, tagger),
     )
     _add(template, storage.results)
-    _add(template, storage.access_logs, _let_s3_log(storage))
+    return _add(
+        template, storage.access_logs, _let_s3_log(storage), *_let_load_balancer_log(storage)
+    )
 
 
-def _add(template: Template, bucket: Bucket, *statements: Statement) -> None:
+def _add(template: Template, bucket: Bucket, *statements: Statement) -> BucketPolicy:
     arn = arn_of(bucket)
     refuse_plain = Statement(
         Sid="RefusePlainConnections",
@@ -61,7 +63,7 @@ def _add(template: Template, bucket: Bucket, *statements: Statement) -> None:
         Resource=[arn, Join("/", [arn, "*"])],
         Condition=Condition(Bool("aws:SecureTransport", "false")),
     )
-    template.add_resource(
+    return template.add_resource(
         BucketPolicy(
             f"{bucket.title}Policy",
             Bucket=Ref(bucket),
@@ -130,6 +132,43 @@ def _let_s3_log(storage: Storage) -> Statement:
             ]
         ),
     )
+
+
+def _let_load_balancer_log(storage: Storage) -> list[Statement]:
+    """Let the log delivery service write (Elastic Load Balancing user guide, NLB access logs)."""
+    deliverer = Principal("Service", "delivery.logs.amazonaws.com")
+    own_logs = ArnLike(
+        "aws:SourceArn", Sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:*")
+    )
+    arn = arn_of(storage.access_logs)
+    return [
+        Statement(
+            Sid="LetLogDeliveryLook",
+            Effect=Allow,
+            Principal=deliverer,
+            Action=[s3.GetBucketAcl],
+            Resource=[arn],
+            Condition=Condition([StringEquals("aws:SourceAccount", AccountId), own_logs]),
+        ),
+        Statement(
+            Sid="LetLoadBalancerLog",
+            Effect=Allow,
+            Principal=deliverer,
+            Action=[s3.PutObject],
+            Resource=[Join("/", [arn, LOAD_BALANCER_LOG_PREFIX, "AWSLogs", AccountId, "*"])],
+            Condition=Condition(
+                [
+                    StringEquals(
+                        {
+                            "aws:SourceAccount": AccountId,
+                            "s3:x-amz-acl": "bucket-owner-full-control",
+                        }
+                    ),
+                    own_logs,
+                ]
+            ),
+        ),
+    ]
 
 
 def _below(bucket: Bucket, *prefixes: str) -> list[Any]:

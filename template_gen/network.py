@@ -24,10 +24,12 @@ from troposphere.elasticloadbalancingv2 import (
     TargetGroup,
     TargetGroupAttribute,
 )
+from troposphere.s3 import Bucket, BucketPolicy
 
 from template_gen.conditions import Conditions
 from template_gen.ingest_service import HEALTH_PORT, SCP_PORT, STOP_TIMEOUT_S
 from template_gen.parameters import Parameters
+from template_gen.storage import LOAD_BALANCER_LOG_PREFIX
 
 HEALTH_PATH = "/healthz"
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
@@ -49,10 +51,18 @@ class Network:
     task_security_group: SecurityGroup
 
 
-def add_network(template: Template, p: Parameters, c: Conditions) -> Network:
+def add_network(
+    template: Template,
+    p: Parameters,
+    c: Conditions,
+    *,
+    access_logs: Bucket,
+    access_logs_policy: BucketPolicy,
+) -> Network:
     """Add load balancer, listener, target group, security groups and the S3 endpoint."""
     balancer_group, task_group = _add_security_groups(template, p, c)
-    load_balancer, addresses = _add_load_balancer(template, p, c, balancer_group)
+    load_balancer, addresses = _add_load_balancer(template, p, c, balancer_group, access_logs)
+    load_balancer.DependsOn = [access_logs_policy.title]
     target_group = _add_target_group(template, p)
     listener = _add_listener(template, p, c, load_balancer, target_group)
     template.add_resource(
@@ -159,7 +169,7 @@ def _add_security_groups(
 
 
 def _add_load_balancer(
-    template: Template, p: Parameters, c: Conditions, group: SecurityGroup
+    template: Template, p: Parameters, c: Conditions, group: SecurityGroup, access_logs: Bucket
 ) -> tuple[LoadBalancer, tuple[EIP, ...]]:
     addresses = tuple(
         template.add_resource(
@@ -180,6 +190,8 @@ def _add_load_balancer(
         )
         for n, eip in enumerate(addresses)
     ]
+    # A zone whose only server is busy or gone still has the others.
+    cross_zone = LoadBalancerAttributes(Key="load_balancing.cross_zone.enabled", Value="true")
     balancer = template.add_resource(
         LoadBalancer(
             "PacsNLB",
@@ -189,10 +201,19 @@ def _add_load_balancer(
             SubnetMappings=If(c.has_elastic_ips, mappings, NoValue),
             # The customer's group beside ours: a rule that it has already can never be a duplicate.
             SecurityGroups=[GetAtt(group, "GroupId"), Ref(p.security_group_id)],
-            LoadBalancerAttributes=[
-                # A zone whose only server is busy or gone still has the others.
-                LoadBalancerAttributes(Key="load_balancing.cross_zone.enabled", Value="true")
-            ],
+            # It logs TLS connections only: who failed the handshake, and with what.
+            LoadBalancerAttributes=If(
+                c.has_tls,
+                [
+                    cross_zone,
+                    LoadBalancerAttributes(Key="access_logs.s3.enabled", Value="true"),
+                    LoadBalancerAttributes(Key="access_logs.s3.bucket", Value=Ref(access_logs)),
+                    LoadBalancerAttributes(
+                        Key="access_logs.s3.prefix", Value=LOAD_BALANCER_LOG_PREFIX
+                    ),
+                ],
+                [cross_zone, LoadBalancerAttributes(Key="access_logs.s3.enabled", Value="false")],
+            ),
         )
     )
     return balancer, addresses

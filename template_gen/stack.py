@@ -61,10 +61,12 @@ def build_template(release: Release | None = None) -> Template:
         datastore=datastore,
     )
     task = add_ingest_task(template, p, storage, assets, roles)
-    add_bucket_policies(
+    access_logs_policy = add_bucket_policies(
         template, storage, receiver=task.task_role, tagger=pipeline.record_outcome.role
     )
-    network = add_network(template, p, c)
+    network = add_network(
+        template, p, c, access_logs=storage.access_logs, access_logs_policy=access_logs_policy
+    )
     service = add_ingest_service(template, p, c, network=network, task=task)
     alarms = add_alarms(
         template, p, c, network=network, service=service, pipeline=pipeline, queues=queues

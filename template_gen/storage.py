@@ -39,6 +39,7 @@ STALE_UPLOAD_DAYS = 2
 NONCURRENT_DAYS = 30
 """How long an operator's deletion, or an expiry, can be undone."""
 ACCESS_LOG_DAYS = 365
+LOAD_BALANCER_LOG_PREFIX = "load-balancer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 from contract.keys import BATCHES_PREFIX, INCOMING_PREFIX, QUARANTINE_PREFIX
 from importer.adapters.s3 import IMPORTED_TAG
 from importer.domain import schema
-from tests.template_gen.rendering import document, of_type, policy_of, render
+from tests.template_gen.rendering import ACCOUNT, document, of_type, policy_of, render
 
 BUCKETS = ("LandingBucket", "ResultsBucket", "AccessLogBucket")
 WORK_QUEUES = {"ImportQueue": "StartImport", "OutcomeQueue": "RecordOutcome"}
@@ -172,7 +172,7 @@ def test_the_queue_lets_s3_in_before_the_bucket_is_made() -> None:
     assert resources["LandingBucket"]["DependsOn"] == ["ImportQueuePolicy"]
     assert policy["Principal"] == {"Service": "s3.amazonaws.com"}
     assert policy["Condition"] == {
-        "StringEquals": {"aws:SourceAccount": "555555555555"},
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
         "ArnLike": {"aws:SourceArn": "arn:aws:s3:::*"},
     }
     assert "LandingBucket" not in str(resources["ImportQueuePolicy"])

@@ -10,7 +10,14 @@ import pytest
 from receiver.settings import Settings
 from template_gen.network import HEALTH_PATH
 from tests.receiver_process import ReceiverProcess
-from tests.template_gen.rendering import CERTIFICATE, document, of_type, render
+from tests.template_gen.rendering import (
+    ACCOUNT,
+    CERTIFICATE,
+    document,
+    of_type,
+    policy_of,
+    render,
+)
 
 INGRESS = "AWS::EC2::SecurityGroupIngress"
 OFFICE = "203.0.113.0/24"
@@ -99,8 +106,26 @@ def test_the_load_balancer_stands_in_the_public_subnets_across_zones() -> None:
     assert balancer["Type"] == "network"
     assert balancer["Scheme"] == "internet-facing"
     assert balancer["Subnets"] == ["subnet-0000000a", "subnet-0000000b"]
-    assert balancer["LoadBalancerAttributes"] == [
-        {"Key": "load_balancing.cross_zone.enabled", "Value": "true"}
+    assert {"Key": "load_balancing.cross_zone.enabled", "Value": "true"} in balancer[
+        "LoadBalancerAttributes"
+    ]
+
+
+def test_tls_connections_are_logged_once_the_bucket_lets_them() -> None:
+    """The load balancer logs nothing else, and tests the bucket's policy when it is told to."""
+    resources = render(TLSCertificateARN=CERTIFICATE)
+    balancer = resources["PacsNLB"]
+    attributes = {a["Key"]: a["Value"] for a in balancer["Properties"]["LoadBalancerAttributes"]}
+    (statement,) = (
+        s for s in policy_of(resources, "AccessLogBucketPolicy") if s["Sid"] == "LetLoadBalancerLog"
+    )
+
+    assert attributes["access_logs.s3.enabled"] == "true"
+    assert attributes["access_logs.s3.bucket"] == "AccessLogBucket"
+    assert balancer["DependsOn"] == ["AccessLogBucketPolicy"]
+    assert statement["Principal"] == {"Service": "delivery.logs.amazonaws.com"}
+    assert statement["Resource"] == [
+        f"AccessLogBucket.Arn/{attributes['access_logs.s3.prefix']}/AWSLogs/{ACCOUNT}/*"
     ]
 
 

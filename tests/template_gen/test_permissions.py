@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.template_gen.rendering import document, of_type, render, statements
+from tests.template_gen.rendering import ACCOUNT, document, of_type, render, statements
 
 LEDGER_WRITES = {
     "dynamodb:GetItem",
@@ -26,7 +26,7 @@ LANDING = "LandingBucket.Arn"
 RESULTS = "ResultsBucket.Arn"
 TABLE = "DicomImportJobTable.Arn"
 QUEUES = ("ImportQueue.Arn", "OutcomeQueue.Arn")
-DATASTORE = "arn:aws:medical-imaging:us-east-1:555555555555:datastore/Datastore.DatastoreId"
+DATASTORE = f"arn:aws:medical-imaging:us-east-1:{ACCOUNT}:datastore/Datastore.DatastoreId"
 REPOSITORY = "arn:aws:ecr:us-east-1:709825985650:repository/storescp/storescp"
 
 Grants = set[tuple[frozenset[str], tuple[str, ...]]]
@@ -169,7 +169,7 @@ def test_healthimaging_takes_its_role_for_this_data_store_alone() -> None:
 
     assert statement["Principal"] == {"Service": "medical-imaging.amazonaws.com"}
     assert statement["Condition"] == {
-        "StringEquals": {"aws:SourceAccount": "555555555555"},
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
         "ArnLike": {"aws:SourceArn": DATASTORE},
     }
 
@@ -180,7 +180,7 @@ def test_tasks_take_their_roles_in_this_account_alone(role: str) -> None:
     (statement,) = render()[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
 
     assert statement["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}
-    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "555555555555"}
+    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
 
 
 def test_the_image_is_pulled_from_its_own_account_and_region() -> None:
