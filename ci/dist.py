@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ci.checksums import write_sums
 from ci.functions_tree import FunctionsTreeError
-from ci.image_context import write_image_context
+from ci.image_context import copy_published_image, write_image_context
 from ci.python313 import find_python
 from ci.sbom import write_functions_sbom, write_image_sbom
 from ci.tools import ToolsError
@@ -38,6 +38,7 @@ class Step:
 STEPS = (
     Step("functions' archive", lambda _, folder: [build_importer_zip(folder, find_python())]),
     Step("image's build context", lambda release, folder: [write_image_context(release, folder)]),
+    Step("image", copy_published_image),
     Step("bill of materials of the functions", lambda r, folder: [write_functions_sbom(r, folder)]),
     Step("bill of materials of the image", lambda r, folder: [write_image_sbom(r, folder)]),
 )

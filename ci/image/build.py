@@ -1,7 +1,7 @@
-"""`python -m ci.image.build [--published]`: build the image and keep it as build/image/storescp-<version>.tar.
+"""`python -m ci.image.build [--published]`: build the image and keep it as an archive in build/image/.
 
 By default from the stand-in base, for tests on any machine. With --published from the digest in the
-Dockerfile, which needs a registry; that is what a release ships.
+Dockerfile, which needs a registry; that is what a release ships, and `make dist` takes it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from ci.image.base import CACHE, DOCKERFILE, import_stand_in, published_base
 from ci.image.contents import debian_records
 from ci.image.engine import AUTHORITIES, Engine, EngineError, open_engine
+from ci.image_context import CONTEXT_SUFFIX, context_digest, published_archive
 from ci.sbom import debian_packages, write_image_sbom
 from template_gen.product import read_release
 
@@ -39,13 +40,16 @@ def main(arguments: list[str]) -> int:
     release = read_release()
     CACHE.mkdir(parents=True, exist_ok=True)
     try:
+        published = "--published" in arguments
         with open_engine() as engine:
-            image = build(engine, published="--published" in arguments)
-            archive = CACHE / f"storescp-{release.version}.tar"
+            digest = context_digest(release)
+            image = build(engine, published=published)
+            archive = published_archive(release) if published else CACHE / "stand-in.tar"
             archive.unlink(missing_ok=True)
             debian = debian_packages(debian_records(engine, image))
             bill = write_image_sbom(release, CACHE, debian)
             engine.run("podman", "save", "--format", "docker-archive", "--output", archive, image)
+            archive.with_suffix(CONTEXT_SUFFIX).write_text(digest)
     except EngineError as error:
         print(error, file=sys.stderr)
         return 1

@@ -37,7 +37,7 @@ def require(what: str, holds: object, found: object = "") -> None:
         CheckFailedError: It does not.
     """
     if not holds:
-        raise CheckFailedError(f"{what}: no {found}")
+        raise CheckFailedError(f"not so: {what} {found}")
     print(f"image-test: ok  {what}")
 
 
@@ -119,7 +119,7 @@ def _client(what: str, command: list[str]) -> None:
 
 
 def _environment(url: str) -> dict[str, str]:
-    return {**settings(url), "LANDING_URL": f"s3://{BUCKET}", "AE_TITLE": AE_TITLE}
+    return {**settings(url), "LANDING_URL": f"s3://{BUCKET}", "AE_TITLE": AE_TITLE, "WORKERS": "1"}
 
 
 if __name__ == "__main__":

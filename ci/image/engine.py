@@ -43,19 +43,23 @@ class Engine:
         """Run a command with the engine's environment and return its output.
 
         Raises:
-            EngineError: It failed and `check` is set.
+            EngineError: It failed and `check` is set, or it took too long.
         """
-        result = subprocess.run(
-            [str(part) for part in command],
-            env=dict(self.environ),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout_s,
-        )
+        parts = [str(part) for part in command]
+        try:
+            result = subprocess.run(
+                parts,
+                env=dict(self.environ),
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=timeout_s,
+            )
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"{parts[0]} {parts[1]} was not done in {timeout_s:.0f} s") from None
         if check and result.returncode != 0:
             said = (result.stdout + result.stderr)[-4000:]
-            raise EngineError(f"{command[0]} {command[1]} failed ({result.returncode}):\n{said}")
+            raise EngineError(f"{parts[0]} {parts[1]} failed ({result.returncode}):\n{said}")
         return result
 
 
