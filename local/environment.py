@@ -71,5 +71,4 @@ def function_environment(function: Function, environ: Mapping[str, str]) -> dict
         "AWS_LAMBDA_FUNCTION_NAME": function.logical_id,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mib),
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
-        "POWERTOOLS_SERVICE_NAME": "importer",
     }
