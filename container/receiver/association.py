@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 
 from contract.reasons import WireReason
 from receiver.associate import AssociateRequest, decode_request, encode_accept
-from receiver.closing import linger
+from receiver.closing import linger, reset_at_close
 from receiver.deadlines import Watch, Watchdog
 from receiver.fragments import Fragments, PduArrivedError
 from receiver.messages import Messages
@@ -153,6 +153,8 @@ class _Association:
         """Give back what the association holds and say how it went."""
         if self._responses is not None:
             self._responses.close()
+        if self._watch.stalled:
+            reset_at_close(self._connection)
         self._leave()
         if self._accepted_at is not None:
             self._context.log.info(
@@ -268,6 +270,9 @@ class _Association:
             stream.set_time(settings.network_timeout_s + grace_s, earning=False)
             if is_cutting():
                 raise StreamEndedError(End.INTERRUPTED)
+            if messages.is_broken:
+                # What the peer has sent meanwhile is not served: nobody would hear the answers.
+                raise StreamEndedError(End.EOF)
             self._on_expiry = WireReason.CONN_IDLE
             stream.wait_idle(is_cutting)
             self._on_expiry = WireReason.SLOWLORIS

@@ -63,6 +63,11 @@ class Messages:
         """Operations that are not answered."""
         return self._responses.outstanding
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a response could not be sent, so that no other will be."""
+        return self._responses.broken
+
     def start(self) -> None:
         """Read the header of a message's first fragment.
 
