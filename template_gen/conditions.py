@@ -21,6 +21,7 @@ class Conditions:
     has_task_security_group: str
     has_private_route_tables: str
     makes_datastore: str
+    has_replica: str
     has_alarm_email: str
     has_image_uri: str
     has_asset_bucket_prefix: str
@@ -67,6 +68,7 @@ def add_conditions(template: Template, p: Parameters) -> Conditions:
             Not(Equals(Join("", Ref(p.private_route_table_ids)), "")),
         ),
         makes_datastore=_add(template, "MakesDatastore", Equals(Ref(p.existing_datastore_id), "")),
+        has_replica=_add(template, "HasReplica", _is_given(p.replica_bucket_arn)),
         has_alarm_email=_add(template, "HasAlarmEmail", _is_given(p.alarm_email)),
         has_image_uri=_add(template, "HasImageURI", _is_given(p.image_uri)),
         has_asset_bucket_prefix=_add(

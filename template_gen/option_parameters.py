@@ -112,6 +112,25 @@ def add_data(form: Form) -> dict[str, Parameter]:
             MinValue=1,
             MaxValue=3650,
         ),
+        "replica_bucket_arn": form.add(
+            "ReplicaBucketARN",
+            "String",
+            group=group,
+            label=Text(
+                "Copy originals to a bucket in another Region", "別リージョンのバケットへの複製"
+            ),
+            doc=Text(
+                "ARN of a versioned bucket of yours in another Region; every received image is copied there "
+                "and no removal ever is. Empty for none.",
+                "別リージョンにあるバージョニング有効なバケットのARN。受信した全画像を複製し、削除は複製しません。不要なら空。",
+            ),
+            Default="",
+            AllowedPattern=r"^(arn:aws:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$",
+            constraint=Text(
+                "Type arn:aws:s3:::BUCKET-NAME, or leave it empty.",
+                "arn:aws:s3:::バケット名 の形式で入力するか、空にしてください。",
+            ),
+        ),
     }
 
 

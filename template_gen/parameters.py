@@ -42,6 +42,7 @@ class Parameters:
     private_route_table_ids: Parameter
     existing_datastore_id: Parameter
     expire_imported_after_days: Parameter
+    replica_bucket_arn: Parameter
     log_retention_days: Parameter
     log_level: Parameter
     alarm_email: Parameter

@@ -55,6 +55,11 @@ def trust_healthimaging(datastore_arn: Any) -> PolicyDocument:
     return _trust_for(HEALTHIMAGING, datastore_arn)
 
 
+def trust_replication() -> PolicyDocument:
+    """Let S3 take the role for a bucket of this account; its name would close a circle."""
+    return _trust_for("s3.amazonaws.com", Sub("arn:${AWS::Partition}:s3:::*"))
+
+
 def _trust_for(service: str, source_arn: Any) -> PolicyDocument:
     return PolicyDocument(
         Version="2012-10-17",
@@ -107,6 +112,11 @@ def write_results(bucket_arn: Any) -> Statement:
 def read_results(bucket_arn: Any) -> Statement:
     """Read the output of jobs."""
     return _allow([s3.GetObject], *_below(bucket_arn, ""))
+
+
+def write_replicas(bucket_arn: Any) -> list[Statement]:
+    """Copy objects and their tags into another bucket; no deletion is copied."""
+    return [_allow([s3.ReplicateObject, s3.ReplicateTags], *_below(bucket_arn, ""))]
 
 
 def seal_batches(bucket_arn: Any) -> Statement:

@@ -23,6 +23,7 @@ from template_gen.outputs import add_outputs
 from template_gen.parameters import add_parameters
 from template_gen.product import NAME, Release, read_release
 from template_gen.queues import add_queues
+from template_gen.replication import add_replication_role, let_replication_read, replicate
 from template_gen.roles import RoleMaker
 from template_gen.rules import add_rules
 from template_gen.service import add_ingest_service
@@ -48,7 +49,9 @@ def build_template(release: Release | None = None) -> Template:
         start_import_timeout_s=START_IMPORT_TIMEOUT_S,
         record_outcome_timeout_s=RECORD_OUTCOME_TIMEOUT_S,
     )
-    storage = add_storage(template, p, queues)
+    replication_role = add_replication_role(p, c, roles)
+    storage = add_storage(template, p, queues, replication=replicate(p, c, replication_role))
+    let_replication_read(template, c, storage, replication_role)
     table = add_ledger(template)
     datastore = add_datastore(template, p, c, storage, roles)
     pipeline = add_import_pipeline(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from troposphere import Ref, Template
+from troposphere import AWSHelperFn, Ref, Template
 from troposphere.s3 import (
     AbortIncompleteMultipartUpload,
     Bucket,
@@ -51,8 +51,17 @@ class Storage:
     access_logs: Bucket
 
 
-def add_storage(template: Template, p: Parameters, queues: Queues) -> Storage:
-    """Add the buckets; their policies come with `bucket_policies`, once the roles are there."""
+def add_storage(
+    template: Template, p: Parameters, queues: Queues, *, replication: AWSHelperFn
+) -> Storage:
+    """Add the buckets; their policies come with `bucket_policies`, once the roles are there.
+
+    Args:
+        template: To add to.
+        p: The form.
+        queues: The import queue is told of each manifest.
+        replication: Of the landing bucket.
+    """
     access_logs = template.add_resource(
         Bucket(
             "AccessLogBucket",
@@ -74,6 +83,7 @@ def add_storage(template: Template, p: Parameters, queues: Queues) -> Storage:
             DependsOn=[queues.import_queue_policy.title],
             **_protection(),
             LoggingConfiguration=_logged_to(access_logs, "landing/"),
+            ReplicationConfiguration=replication,
             NotificationConfiguration=NotificationConfiguration(
                 QueueConfigurations=[
                     QueueConfigurations(

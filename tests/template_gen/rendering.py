@@ -49,19 +49,26 @@ def render(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
 
 
 def rendered(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
-    """Return the whole rendered document.
+    """Return the whole rendered document of this tree's template."""
+    return render_document(document(), region, {**REQUIRED, **parameters})
+
+
+def render_document(
+    template: dict[str, Any], region: str, parameters: Mapping[str, str]
+) -> dict[str, Any]:
+    """Render a template, which is changed by it.
 
     cloud-radar's own `render` reads the template from YAML each time, which takes a second.
     """
-    template = Template({})
-    template.Region = region
-    template.template = document()
-    template.set_parameters({**REQUIRED, **parameters})
-    add_metadata(template.template, region)
+    stack = Template({})
+    stack.Region = region
+    stack.template = template
+    stack.set_parameters(dict(parameters))
+    add_metadata(stack.template, region)
     with contextlib.redirect_stdout(io.StringIO()):  # it prints
-        found = template.render_all_sections(template.template)
-    found = template.remove_conditional_resources(found)
-    found = template.remove_novalue_properties(found)
+        found = stack.render_all_sections(stack.template)
+    found = stack.remove_conditional_resources(found)
+    found = stack.remove_novalue_properties(found)
     return dict(found)
 
 

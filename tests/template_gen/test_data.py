@@ -9,7 +9,7 @@ import pytest
 from contract.keys import BATCHES_PREFIX, INCOMING_PREFIX, QUARANTINE_PREFIX
 from importer.adapters.s3 import IMPORTED_TAG
 from importer.domain import schema
-from tests.template_gen.rendering import ACCOUNT, document, of_type, policy_of, render
+from tests.template_gen.rendering import ACCOUNT, document, of_type, policy_of, render, statements
 
 BUCKETS = ("LandingBucket", "ResultsBucket", "AccessLogBucket")
 WORK_QUEUES = {"ImportQueue": "StartImport", "OutcomeQueue": "RecordOutcome"}
@@ -259,3 +259,36 @@ def test_an_existing_data_store_is_used_everywhere() -> None:
     assert pattern["detail"] == {"datastoreId": [given]}
     trust = resources["DataAccessRole"]["Properties"]["AssumeRolePolicyDocument"]
     assert given in trust["Statement"][0]["Condition"]["ArnLike"]["aws:SourceArn"]
+
+
+def test_originals_can_be_copied_to_another_region_and_removals_never_are() -> None:
+    """Everything that lands, with the rights on both sides and no circle."""
+    resources = render(ReplicaBucketARN="arn:aws:s3:::copies")
+    replication = resources["LandingBucket"]["Properties"]["ReplicationConfiguration"]
+    (rule,) = replication["Rules"]
+    source = resources["ReplicationSourcePolicy"]["Properties"]
+    granted = {
+        (action, resource)
+        for role, statement in statements(resources)
+        if role == "ReplicationRole"
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+
+    assert replication["Role"] == "ReplicationRole.Arn"
+    assert rule["Destination"] == {"Bucket": "arn:aws:s3:::copies"}
+    assert rule["DeleteMarkerReplication"] == {"Status": "Disabled"}
+    assert granted == {
+        ("s3:ReplicateObject", "arn:aws:s3:::copies/*"),
+        ("s3:ReplicateTags", "arn:aws:s3:::copies/*"),
+    }
+    assert source["Roles"] == ["ReplicationRole"]
+    assert "s3:GetObjectVersionForReplication" in str(source["PolicyDocument"])
+
+
+def test_without_a_bucket_for_them_there_are_no_copies() -> None:
+    """The option leaves nothing behind."""
+    resources = render()
+
+    assert "ReplicationConfiguration" not in resources["LandingBucket"]["Properties"]
+    assert not {"ReplicationRole", "ReplicationSourcePolicy"} & resources.keys()

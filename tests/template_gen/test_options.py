@@ -40,6 +40,7 @@ SETS: dict[str, dict[str, str]] = {
         "AssetBucketPrefix": "mine",
         "AssetKeyPrefix": "s/1/",
     },
+    "copies in another Region": {"ReplicaBucketARN": "arn:aws:s3:::copies"},
     "all lists filled": {
         "RequireCallingAETitle": "CT01,MR01",
         "SupportedSOPClassUIDs": "1.2.840.10008.5.1.4.1.1.2",
