@@ -17,6 +17,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from json.encoder import encode_basestring_ascii
 from typing import Any, Self
 
 from contract.keys import BatchId
@@ -28,7 +29,6 @@ MAX_BYTES = 8_000_000_000
 """Bytes in a batch; a job takes at most 10 GB."""
 
 _SEPARATORS = (",", ":")
-_ENCODER = json.JSONEncoder(separators=_SEPARATORS)
 
 
 class InvalidManifestError(ValueError):
@@ -79,8 +79,14 @@ class Row:
 
     def encode(self) -> bytes:
         """Return the row as one line of JSON, without a line end."""
-        # Not asdict, which copies every value: this runs once for each instance, before its response.
-        return _ENCODER.encode({name: getattr(self, name) for name in _ROW_FIELDS}).encode()
+        # By hand, with json's own string encoder: this runs once for each instance, before its response,
+        # and an encoder object's set-up costs more than the row.
+        pairs = []
+        for name in _ROW_FIELDS:
+            value = getattr(self, name)
+            text = encode_basestring_ascii(value) if type(value) is str else repr(value)
+            pairs.append(f'"{name}":{text}')
+        return f"{{{','.join(pairs)}}}".encode("ascii")
 
     @classmethod
     def decode(cls, data: Any) -> Self:

@@ -17,6 +17,7 @@ from receiver.pdu import (
 )
 from receiver.stream import Stream
 
+_P_DATA_TF = PduType.P_DATA_TF.value  # an enum's member costs a look-up in its class
 _NO_CONTENT = 2  # a PDV item of context id and control header alone
 _BOTH = struct.Struct(HEADER.format + PDV_HEADER.format.lstrip(">"))
 HEADERS_BYTES = _BOTH.size
@@ -88,7 +89,7 @@ class Fragments:
                 kind, size, length, context_id, control = _BOTH.unpack_from(
                     stream.buffer, stream.start
                 )
-                if kind == PduType.P_DATA_TF and _NO_CONTENT < length <= size - 4 <= self._most:
+                if kind == _P_DATA_TF and _NO_CONTENT < length <= size - 4 <= self._most:
                     stream.start += _BOTH.size
                     self._left = size - 4 - length
                     self.length = length - _NO_CONTENT
@@ -97,7 +98,7 @@ class Fragments:
                     return
             stream.need(HEADER.size)
             kind, length = HEADER.unpack_from(stream.buffer, stream.start)
-            if kind != PduType.P_DATA_TF:
+            if kind != _P_DATA_TF:
                 self._leave(kind)
                 stream.start += HEADER.size
                 raise PduArrivedError(PduType(kind), length)

@@ -76,6 +76,8 @@ class Responses:
 
     def is_outstanding(self, message_id: int) -> bool:
         """Return whether an operation of this Message ID is not answered (PS3.7 9.3.1, row 26)."""
+        if self._window == 1:
+            return False
         with self._changed:
             return any(operation.message_id == message_id for operation in self._operations)
 

@@ -101,6 +101,8 @@ def uid_text(raw: bytes) -> str:
 
 def printable(text: str) -> str:
     """Return `text` as at most 64 printable ASCII characters: fit for a log line or a file meta."""
+    if len(text) <= _MAX_UID and text.isascii() and text.isprintable() and "\\" not in text:
+        return text
     escaped = text.encode("unicode_escape").decode("ascii")
     return escaped[:_MAX_UID]
 
@@ -112,12 +114,12 @@ def uid_fault(raw: bytes) -> WireReason | None:
     where the value could be taken for something else than a UID.
     """
     value = raw.rstrip(b"\0 ")
+    if _UID.fullmatch(value):
+        return None
     if not value:
         return WireReason.UID_MISSING
     if b"\\" in value and re.fullmatch(rb"[0-9.\\ ]+", value):
         return WireReason.UID_VM
     if len(value) > _MAX_UID:
         return WireReason.UID_LONG
-    if not _UID.fullmatch(value):
-        return WireReason.UID_SYNTAX
-    return None
+    return WireReason.UID_SYNTAX

@@ -14,8 +14,8 @@ import errno
 import itertools
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from contract.reasons import WireReason
 from receiver.ports import ObjectExistsError, StoreError
@@ -26,11 +26,10 @@ MAX_OPEN_DIRECTORIES = 64
 _NO_TMPFILE = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _WRITE_FLAGS = os.O_RDWR | os.O_CLOEXEC
-_ROOT = PurePosixPath()
 
 
 class DirectorySink:
-    """The product's `ports.Sink` for `file:///directory`."""
+    """The product's `ports.DraftSink` for `file:///directory`."""
 
     def __init__(self, root: Path) -> None:
         """Use `root`, which is made if it is missing.
@@ -39,7 +38,6 @@ class DirectorySink:
             OSError: It cannot be made.
         """
         root.mkdir(parents=True, exist_ok=True)
-        self._root = root
         self._directories = _Directories(root)
 
     def put(
@@ -64,8 +62,10 @@ class DirectorySink:
 
     def draft(self) -> _FileDraft:
         """Start a file without a name."""
-        with _as_store_error():
+        try:
             return _FileDraft(self._directories)
+        except OSError as error:
+            raise _store_error(error) from error
 
     def close(self) -> None:
         """Close the directories that are kept open."""
@@ -75,110 +75,41 @@ class DirectorySink:
 class _FileDraft:
     """A file without a name; it gets one when it is complete."""
 
+    __slots__ = ("_directories", "_fd", "_open", "_size", "_temporary")
+
     def __init__(self, directories: _Directories) -> None:
         self._directories = directories
-        with directories.open(_ROOT) as root:
-            self._fd, self._temporary = _open_unnamed(root)
+        self._fd, self._temporary = _open_unnamed(directories.root)
         self._size = 0
         self._open = True
 
     def append(self, data: memoryview) -> None:
         """Write the next bytes; what has not reached the disk is the kernel's to hold."""
-        with _as_store_error():
-            self._size += _write(self._fd, data, self._size)
+        try:
+            written = os.pwrite(self._fd, data, self._size)
+            while written < len(data):  # a signal, a full disk: the next call says which
+                written += os.pwrite(self._fd, data[written:], self._size + written)
+        except OSError as error:
+            raise _store_error(error) from error
+        self._size += written
 
     def publish(self, key: str, *, size: int) -> None:
         """Sync the file, give it its name and sync the folder."""
         if size != self._size:
             raise StoreError(WireReason.INTERNAL, f"{self._size} of {size} bytes written")
-        with _as_store_error(), self._directories.open(_ROOT) as root:
-            self._directories.link(self._fd, self._temporary, root, key)
+        try:
+            self._directories.link(self._fd, self._temporary, key)
+        except OSError as error:
+            raise _store_error(error) from error
 
     def discard(self) -> None:
         """Close the file: without a name it is gone."""
         if self._open:
             self._open = False
-            with contextlib.suppress(OSError), self._directories.open(_ROOT) as root:
-                _drop(self._fd, self._temporary, root)
-
-
-class _Directories:
-    """Directories below the root, made durably, the last ones kept open."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._lock = threading.Lock()
-        self._kept: dict[PurePosixPath, _Directory] = {}
-
-    @contextlib.contextmanager
-    def open(self, path: PurePosixPath) -> Iterator[int]:
-        """Lend the descriptor of `path`, which is made if it is missing."""
-        with self._lock:
-            directory = self._kept.get(path)
-            if directory is not None:
-                directory.users += 1
-        if directory is None:
-            directory = self._keep(path, self._make(path))
-        try:
-            yield directory.fd
-        finally:
-            self._give_back(directory)
-
-    def link(self, fd: int, temporary: str, root: int, key: str) -> None:
-        """Sync a file and give it the name `key`, in a folder that is made durably."""
-        folder, name = _split(key)
-        os.fsync(fd)
-        # Every instance has a folder of its own: its parent is kept open, itself is not.
-        with self.open(folder.parent) as parent:
-            made = _made(parent, folder.name)
-            directory = os.open(folder.name, _DIRECTORY_FLAGS, dir_fd=parent)
-            try:
-                _link(fd, temporary, root, directory, name)
-                os.fsync(directory)
-            finally:
-                os.close(directory)
-            if made:
-                os.fsync(parent)
-
-    def close(self) -> None:
-        """Close all that nobody uses."""
-        with self._lock:
-            self._drop(len(self._kept))
-
-    def _make(self, path: PurePosixPath) -> int:
-        fd = os.open(self._root, _DIRECTORY_FLAGS)
-        try:
-            for name in path.parts:
-                made = _made(fd, name)
-                below = os.open(name, _DIRECTORY_FLAGS, dir_fd=fd)
-                if made:
-                    os.fsync(fd)
-                os.close(fd)
-                fd = below
-        except BaseException:
-            os.close(fd)
-            raise
-        return fd
-
-    def _keep(self, path: PurePosixPath, fd: int) -> _Directory:
-        with self._lock:
-            kept = self._kept.get(path)
-            if kept is not None:  # another thread was first
-                kept.users += 1
-                os.close(fd)
-                return kept
-            self._drop(len(self._kept) - MAX_OPEN_DIRECTORIES + 1)
-            directory = self._kept[path] = _Directory(fd)
-            return directory
-
-    def _drop(self, surplus: int) -> None:
-        idle = (path for path, directory in self._kept.items() if directory.users == 0)
-        for path in list(itertools.islice(idle, max(surplus, 0))):
-            os.close(self._kept.pop(path).fd)
-
-    def _give_back(self, directory: _Directory) -> None:
-        with self._lock:
-            directory.users -= 1
+            os.close(self._fd)
+            if self._temporary:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._temporary, dir_fd=self._directories.root)
 
 
 class _Directory:
@@ -191,12 +122,102 @@ class _Directory:
         self.users = 1
 
 
-def _split(key: str) -> tuple[PurePosixPath, str]:
-    """Return folder and name; keys are ours, but a path out of the root must be impossible."""
-    path = PurePosixPath(key)
-    if path.is_absolute() or ".." in path.parts or len(path.parts) < 2:  # noqa: PLR2004 -- a/b
-        raise StoreError(WireReason.INTERNAL, "not a key")
-    return path.parent, path.name
+class _Directories:
+    """Directories below the root, made durably, the last ones kept open.
+
+    Attributes:
+        root: Descriptor of the root.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = os.open(root, _DIRECTORY_FLAGS)
+        self._lock = threading.Lock()
+        self._kept: dict[str, _Directory] = {}
+
+    def close(self) -> None:
+        """Close the root and all that nobody uses."""
+        with self._lock:
+            self._drop(len(self._kept))
+        os.close(self.root)
+
+    def link(self, fd: int, temporary: str, key: str) -> None:
+        """Sync a file and give it the name `key`, create-only, in a folder that is made durably.
+
+        Args:
+            fd: The file.
+            temporary: Its name at the root, empty if it has none.
+            key: Folder, instance's folder, name.
+
+        Raises:
+            OSError: It may not be durable.
+            StoreError: There is such a file, or `key` leads out of the root.
+        """
+        folder, _, name = key.rpartition("/")
+        path, _, leaf = folder.rpartition("/")
+        if not leaf or not name or key.startswith("/") or ".." in key:
+            raise StoreError(WireReason.INTERNAL, "not a key")  # keys are ours, and still
+        os.fsync(fd)
+        # Every instance has a folder of its own: its parent is kept open, itself is not.
+        parent = self._lend(path)
+        try:
+            made = _made(parent.fd, leaf)
+            directory = os.open(leaf, _DIRECTORY_FLAGS, dir_fd=parent.fd)
+            try:
+                self._name(fd, temporary, directory, name)
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+            if made:
+                os.fsync(parent.fd)
+        finally:
+            with self._lock:
+                parent.users -= 1
+
+    def _name(self, fd: int, temporary: str, directory: int, name: str) -> None:
+        try:
+            if temporary:
+                os.link(temporary, name, src_dir_fd=self.root, dst_dir_fd=directory)
+            else:
+                os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=directory, follow_symlinks=True)
+        except FileExistsError as error:
+            raise ObjectExistsError(WireReason.STORAGE_FAILED, "exists") from error
+
+    def _lend(self, path: str) -> _Directory:
+        with self._lock:
+            directory = self._kept.get(path)
+            if directory is not None:
+                directory.users += 1
+                return directory
+        fd = self._make(path)
+        with self._lock:
+            kept = self._kept.get(path)
+            if kept is not None:  # another thread was first
+                kept.users += 1
+                os.close(fd)
+                return kept
+            self._drop(len(self._kept) - MAX_OPEN_DIRECTORIES + 1)
+            directory = self._kept[path] = _Directory(fd)
+            return directory
+
+    def _make(self, path: str) -> int:
+        fd = os.dup(self.root)
+        try:
+            for name in path.split("/") if path else ():
+                made = _made(fd, name)
+                below = os.open(name, _DIRECTORY_FLAGS, dir_fd=fd)
+                if made:
+                    os.fsync(fd)
+                os.close(fd)
+                fd = below
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def _drop(self, surplus: int) -> None:
+        idle = (path for path, directory in self._kept.items() if directory.users == 0)
+        for path in list(itertools.islice(idle, max(surplus, 0))):
+            os.close(self._kept.pop(path).fd)
 
 
 def _made(parent: int, name: str) -> bool:
@@ -219,35 +240,5 @@ def _open_unnamed(directory: int) -> tuple[int, str]:
     return fd, name
 
 
-def _link(fd: int, temporary: str, root: int, directory: int, name: str) -> None:
-    """Give the file its name, create-only."""
-    try:
-        if temporary:
-            os.link(temporary, name, src_dir_fd=root, dst_dir_fd=directory)
-        else:
-            os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=directory, follow_symlinks=True)
-    except FileExistsError as error:
-        raise ObjectExistsError(WireReason.STORAGE_FAILED, "exists") from error
-
-
-def _drop(fd: int, temporary: str, directory: int) -> None:
-    """Close the file and take its temporary name away; if it has no other by now, it is gone."""
-    os.close(fd)
-    if temporary:
-        os.unlink(temporary, dir_fd=directory)
-
-
-def _write(fd: int, data: memoryview, offset: int) -> int:
-    written = os.pwrite(fd, data, offset)
-    while written < len(data):  # a signal, a full disk: the next call says which
-        written += os.pwrite(fd, data[written:], offset + written)
-    return written
-
-
-@contextlib.contextmanager
-def _as_store_error() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        name = errno.errorcode.get(error.errno or 0, "OSError")
-        raise StoreError(WireReason.STORAGE_FAILED, name) from error
+def _store_error(error: OSError) -> StoreError:
+    return StoreError(WireReason.STORAGE_FAILED, errno.errorcode.get(error.errno or 0, "OSError"))
