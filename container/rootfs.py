@@ -62,7 +62,7 @@ def main(root: Path) -> None:
     copy_python(prefix, stdlib, root)
     prune_application(root / APPLICATION)
     objects = shared_objects(
-        [*root.rglob("*.so"), *root.rglob("*.so.*"), root / "usr/local/bin/python"]
+        [*root.rglob("*.so"), *root.rglob("*.so.*"), *(root / "usr/local/bin").iterdir()]
     )
     for path in [*objects, *map(Path, SYSTEM_FILES)]:
         if path.exists():

@@ -44,6 +44,10 @@ class LambdaFunction:
         assert not failed, f"{answer}\n{self.log.read_text()}"
         return answer
 
+    def serve(self, event: Any) -> None:
+        """Invoke it for a queue; a message that it leaves there fails the test with its log."""
+        assert self.invoke(event) == {"batchItemFailures": []}, self.log.read_text()
+
 
 @contextmanager
 def lambda_function(
