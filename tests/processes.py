@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterable
@@ -33,6 +34,21 @@ def cpu_seconds(pids: Iterable[int]) -> float:
         stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         total += sum(int(value) for value in stat[11:15])
     return total / _TICKS
+
+
+def thread_count(pids: Iterable[int]) -> int:
+    """Return the threads of `pids`."""
+    return sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids)
+
+
+def descriptor_count(pids: Iterable[int], *, outside: Path) -> int:
+    """Return the open descriptors of `pids`, those of files and folders below `outside` left out."""
+    count = 0
+    for pid in pids:
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                count += not entry.readlink().is_relative_to(outside)
+    return count
 
 
 def pss_bytes(pids: Iterable[int]) -> int:

@@ -68,6 +68,10 @@ class ReceiverProcess:
         """The workers that are alive."""
         return children_of(self.pid)
 
+    def all_events(self) -> list[dict[str, Any]]:
+        """Return every log event so far."""
+        return list(self._events)
+
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the log events called `name` so far."""
         return [event for event in list(self._events) if event.get("event") == name]
