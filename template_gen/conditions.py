@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import And, AWSHelperFn, Equals, Join, Not, Parameter, Ref, Template
+from troposphere import And, AWSHelperFn, Equals, Join, Not, Or, Parameter, Ref, Template
 
 from template_gen.parameters import Parameters
 
@@ -22,6 +22,9 @@ class Conditions:
     has_private_route_tables: str
     makes_datastore: str
     has_replica: str
+    makes_key: str
+    has_existing_key: str
+    has_key: str
     has_alarm_email: str
     has_image_uri: str
     has_asset_bucket_prefix: str
@@ -58,7 +61,7 @@ def add_conditions(template: Template, p: Parameters) -> Conditions:
                 _differ(p.peer_cidr_3, p.peer_cidr_2),
             ),
         ),
-        has_elastic_ips=_add(template, "HasElasticIPs", Equals(Ref(p.elastic_ips), "true")),
+        has_elastic_ips=_add(template, "HasElasticIPs", _is_true(p.elastic_ips)),
         has_task_security_group=_add(
             template, "HasTaskSecurityGroup", _is_given(p.task_security_group_id)
         ),
@@ -69,6 +72,9 @@ def add_conditions(template: Template, p: Parameters) -> Conditions:
         ),
         makes_datastore=_add(template, "MakesDatastore", Equals(Ref(p.existing_datastore_id), "")),
         has_replica=_add(template, "HasReplica", _is_given(p.replica_bucket_arn)),
+        makes_key=_add(template, "MakesKey", _is_true(p.create_kms_key)),
+        has_existing_key=_add(template, "HasExistingKey", _is_given(p.kms_key_arn)),
+        has_key=_add(template, "HasKey", Or(_is_true(p.create_kms_key), _is_given(p.kms_key_arn))),
         has_alarm_email=_add(template, "HasAlarmEmail", _is_given(p.alarm_email)),
         has_image_uri=_add(template, "HasImageURI", _is_given(p.image_uri)),
         has_asset_bucket_prefix=_add(
@@ -91,6 +97,10 @@ def _add(template: Template, name: str, condition: AWSHelperFn) -> str:
 
 def _is_given(parameter: Parameter) -> AWSHelperFn:
     return Not(Equals(Ref(parameter), ""))
+
+
+def _is_true(parameter: Parameter) -> AWSHelperFn:
+    return Equals(Ref(parameter), "true")
 
 
 def _differ(one: Parameter, other: Parameter) -> AWSHelperFn:

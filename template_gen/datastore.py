@@ -11,6 +11,7 @@ from troposphere.iam import Role
 from contract.keys import INCOMING_PREFIX
 from template_gen import permissions
 from template_gen.conditions import Conditions
+from template_gen.encryption import Encryption
 from template_gen.parameters import Parameters
 from template_gen.permissions import arn_of
 from template_gen.roles import RoleMaker
@@ -33,7 +34,13 @@ class DataStore:
 
 
 def add_datastore(
-    template: Template, p: Parameters, c: Conditions, storage: Storage, roles: RoleMaker
+    template: Template,
+    p: Parameters,
+    c: Conditions,
+    *,
+    storage: Storage,
+    roles: RoleMaker,
+    encryption: Encryption,
 ) -> DataStore:
     """Add the data store, unless an existing one is given, and its access role."""
     made = template.add_resource(
@@ -46,6 +53,7 @@ def add_datastore(
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             DatastoreName=StackName,
+            KmsKeyArn=encryption.key,
         )
     )
     datastore_id = If(c.makes_datastore, GetAtt(made, "DatastoreId"), Ref(p.existing_datastore_id))

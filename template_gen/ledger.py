@@ -14,12 +14,13 @@ from troposphere.dynamodb import (
 )
 
 from importer.domain import schema
+from template_gen.encryption import Encryption
 
 TITLE = "DicomImportJobTable"
 """The deployment guide's name for it."""
 
 
-def add_ledger(template: Template) -> Table:
+def add_ledger(template: Template, encryption: Encryption) -> Table:
     """Add the table with its one index, from the importer's own names."""
     names = (schema.PARTITION_KEY, schema.SORT_KEY, schema.STATE_SHARD, schema.STATE_TIME)
     return template.add_resource(
@@ -46,7 +47,9 @@ def add_ledger(template: Template) -> Table:
             PointInTimeRecoverySpecification=PointInTimeRecoverySpecification(
                 PointInTimeRecoveryEnabled=True
             ),
-            SSESpecification=SSESpecification(SSEEnabled=True),
+            SSESpecification=SSESpecification(
+                SSEEnabled=True, SSEType="KMS", KMSMasterKeyId=encryption.key
+            ),
         )
     )
 

@@ -112,6 +112,38 @@ def add_data(form: Form) -> dict[str, Parameter]:
             MinValue=1,
             MaxValue=3650,
         ),
+        "create_kms_key": form.add(
+            "CreateKMSKey",
+            "String",
+            group=group,
+            label=Text("Make a KMS key for the data", "データ用のKMSキーを作成する"),
+            doc=Text(
+                "true encrypts images, results, ledger and data store by a key of your account, made with the "
+                "stack. Decide before the first launch: a data store keeps its key for ever.",
+                "trueにすると、画像・結果・台帳・データストアをスタックと同時に作成するKMSキーで暗号化します。"
+                "データストアのキーは後から変更できません。",
+            ),
+            Default="false",
+            AllowedValues=["true", "false"],
+        ),
+        "kms_key_arn": form.add(
+            "KMSKeyARN",
+            "String",
+            group=group,
+            label=Text("Existing KMS key for the data", "データ用の既存のKMSキー"),
+            doc=Text(
+                "ARN of your own symmetric key in this Region, whose policy lets IAM of the account decide "
+                "(KMS's default); empty for none. Decide before the first launch.",
+                "このリージョンの対称KMSキーのARN。キーポリシーでアカウントのIAMによる許可が必要です（KMSの既定）。"
+                "不要なら空。後から変更できません。",
+            ),
+            Default="",
+            AllowedPattern=r"^(arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9A-Za-z-]+)?$",
+            constraint=Text(
+                "Copy the key's ARN, arn:aws:kms:REGION:ACCOUNT:key/ID (no alias), or leave it empty.",
+                "キーのARN（arn:aws:kms:リージョン:アカウント:key/ID、エイリアス不可）を入力するか、空にしてください。",
+            ),
+        ),
         "replica_bucket_arn": form.add(
             "ReplicaBucketARN",
             "String",

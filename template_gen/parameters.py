@@ -42,6 +42,8 @@ class Parameters:
     private_route_table_ids: Parameter
     existing_datastore_id: Parameter
     expire_imported_after_days: Parameter
+    create_kms_key: Parameter
+    kms_key_arn: Parameter
     replica_bucket_arn: Parameter
     log_retention_days: Parameter
     log_level: Parameter

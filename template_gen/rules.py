@@ -121,6 +121,32 @@ def add_rules(template: Template, p: Parameters) -> None:
         ),
         when=_equals(_ref(p.elastic_ips), "true"),
     )
+    _add(
+        template,
+        "OneKeyForTheData",
+        _equals(_ref(p.kms_key_arn), ""),
+        Text(
+            f"Choose either {p.create_kms_key.title} or {p.kms_key_arn.title}, not both.",
+            f"{p.create_kms_key.title}と{p.kms_key_arn.title}は同時に指定できません。",
+        ),
+        when=_equals(_ref(p.create_kms_key), "true"),
+    )
+    # S3 would leave out what a key of this Region encrypts, without a word.
+    _add(
+        template,
+        "CopiesNeedS3sOwnEncryption",
+        {
+            "Fn::And": [
+                _equals(_ref(p.kms_key_arn), ""),
+                _equals(_ref(p.create_kms_key), "false"),
+            ]
+        },
+        Text(
+            f"{p.replica_bucket_arn.title} cannot be combined with a KMS key yet: leave one of them out.",
+            f"{p.replica_bucket_arn.title}はKMSキーと併用できません。どちらかを外してください。",
+        ),
+        when=_not(_equals(_ref(p.replica_bucket_arn), "")),
+    )
 
 
 def _add(

@@ -9,6 +9,7 @@ from template_gen.bucket_policies import add_bucket_policies
 from template_gen.conditions import add_conditions
 from template_gen.dashboard import add_dashboard
 from template_gen.datastore import add_datastore
+from template_gen.encryption import add_encryption, let_roles_use_key
 from template_gen.functions import FunctionMaker
 from template_gen.import_pipeline import (
     RECORD_OUTCOME_TIMEOUT_S,
@@ -49,11 +50,14 @@ def build_template(release: Release | None = None) -> Template:
         start_import_timeout_s=START_IMPORT_TIMEOUT_S,
         record_outcome_timeout_s=RECORD_OUTCOME_TIMEOUT_S,
     )
+    encryption = add_encryption(template, p, c)
     replication_role = add_replication_role(p, c, roles)
-    storage = add_storage(template, p, queues, replication=replicate(p, c, replication_role))
+    storage = add_storage(
+        template, p, queues, encryption=encryption, replication=replicate(p, c, replication_role)
+    )
     let_replication_read(template, c, storage, replication_role)
-    table = add_ledger(template)
-    datastore = add_datastore(template, p, c, storage, roles)
+    table = add_ledger(template, encryption)
+    datastore = add_datastore(template, p, c, storage=storage, roles=roles, encryption=encryption)
     pipeline = add_import_pipeline(
         template,
         p,
@@ -66,6 +70,11 @@ def build_template(release: Release | None = None) -> Template:
     task = add_ingest_task(template, p, storage, assets, roles)
     access_logs_policy = add_bucket_policies(
         template, storage, receiver=task.task_role, tagger=pipeline.record_outcome.role
+    )
+    let_roles_use_key(
+        template,
+        encryption,
+        [task.task_role, datastore.access_role, *(made.role for made in pipeline.all())],
     )
     network = add_network(
         template, p, c, access_logs=storage.access_logs, access_logs_policy=access_logs_policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from troposphere import AWSHelperFn, Ref, Template
+from troposphere import AWSHelperFn, NoValue, Ref, Template
 from troposphere.s3 import (
     AbortIncompleteMultipartUpload,
     Bucket,
@@ -30,6 +30,7 @@ from troposphere.s3 import (
 
 from contract.keys import BATCHES_PREFIX, INCOMING_PREFIX, MANIFEST_SUFFIX
 from importer.adapters.s3 import IMPORTED_TAG
+from template_gen.encryption import Encryption
 from template_gen.parameters import Parameters
 from template_gen.permissions import arn_of
 from template_gen.queues import Queues
@@ -52,7 +53,12 @@ class Storage:
 
 
 def add_storage(
-    template: Template, p: Parameters, queues: Queues, *, replication: AWSHelperFn
+    template: Template,
+    p: Parameters,
+    queues: Queues,
+    *,
+    encryption: Encryption,
+    replication: AWSHelperFn,
 ) -> Storage:
     """Add the buckets; their policies come with `bucket_policies`, once the roles are there.
 
@@ -60,12 +66,14 @@ def add_storage(
         template: To add to.
         p: The form.
         queues: The import queue is told of each manifest.
+        encryption: Of landing and results bucket.
         replication: Of the landing bucket.
     """
+    algorithm = encryption.if_key("aws:kms", "AES256")
     access_logs = template.add_resource(
         Bucket(
             "AccessLogBucket",
-            **_protection(),
+            **_protection("AES256", NoValue),
             LifecycleConfiguration=LifecycleConfiguration(
                 Rules=[
                     *_housekeeping(),
@@ -81,7 +89,7 @@ def add_storage(
             "LandingBucket",
             # S3 tests the notification when it is set, so the queue must let it in before.
             DependsOn=[queues.import_queue_policy.title],
-            **_protection(),
+            **_protection(algorithm, encryption.key),
             LoggingConfiguration=_logged_to(access_logs, "landing/"),
             ReplicationConfiguration=replication,
             NotificationConfiguration=NotificationConfiguration(
@@ -119,7 +127,7 @@ def add_storage(
     results = template.add_resource(
         Bucket(
             "ResultsBucket",
-            **_protection(),
+            **_protection(algorithm, encryption.key),
             LoggingConfiguration=_logged_to(access_logs, "results/"),
             LifecycleConfiguration=LifecycleConfiguration(Rules=_housekeeping()),
         )
@@ -127,7 +135,7 @@ def add_storage(
     return Storage(landing=landing, results=results, access_logs=access_logs)
 
 
-def _protection() -> dict[str, Any]:
+def _protection(algorithm: str | AWSHelperFn, key: AWSHelperFn) -> dict[str, Any]:
     """What every bucket has. It stays when the stack goes, and no update of the stack replaces it."""
     return {
         "DeletionPolicy": "Retain",
@@ -136,8 +144,10 @@ def _protection() -> dict[str, Any]:
             ServerSideEncryptionConfiguration=[
                 ServerSideEncryptionRule(
                     ServerSideEncryptionByDefault=ServerSideEncryptionByDefault(
-                        SSEAlgorithm="AES256"
-                    )
+                        SSEAlgorithm=algorithm, KMSMasterKeyID=key
+                    ),
+                    # One call of KMS for many objects; without a key it means nothing.
+                    BucketKeyEnabled=True,
                 )
             ]
         ),

@@ -243,7 +243,8 @@ def test_the_data_store_outlives_the_stack() -> None:
 
     assert datastore["DeletionPolicy"] == "RetainExceptOnCreate"
     assert datastore["UpdateReplacePolicy"] == "Retain"
-    assert datastore["Properties"].keys() == {"DatastoreName"}
+    assert datastore["Properties"].keys() == {"DatastoreName", "KmsKeyArn"}
+    assert _properties("Datastore").keys() == {"DatastoreName"}
 
 
 def test_an_existing_data_store_is_used_everywhere() -> None:
@@ -292,3 +293,48 @@ def test_without_a_bucket_for_them_there_are_no_copies() -> None:
 
     assert "ReplicationConfiguration" not in resources["LandingBucket"]["Properties"]
     assert not {"ReplicationRole", "ReplicationSourcePolicy"} & resources.keys()
+
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/01234567-0123-0123-0123-0123456789ab"
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [({"KMSKeyARN": KEY}, KEY), ({"CreateKMSKey": "true"}, "DataKey.Arn")],
+    ids=["existing", "of the stack"],
+)
+def test_a_key_encrypts_all_data(options: dict[str, str], key: str) -> None:
+    """Images, results, ledger and data store; every role that touches them may use it there."""
+    resources = render(**options)
+
+    for bucket in ("LandingBucket", "ResultsBucket"):
+        encryption = resources[bucket]["Properties"]["BucketEncryption"]
+        (rule,) = encryption["ServerSideEncryptionConfiguration"]
+        assert rule == {
+            "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key},
+            "BucketKeyEnabled": True,
+        }
+    table = resources["DicomImportJobTable"]["Properties"]
+    assert table["SSESpecification"]["KMSMasterKeyId"] == key
+    assert resources["Datastore"]["Properties"]["KmsKeyArn"] == key
+    (policy,) = of_type(resources, "AWS::IAM::Policy").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Resource"] == [key]
+    assert statement["Condition"] == {
+        "StringEquals": {
+            "kms:ViaService": ["s3.us-east-1.amazonaws.com", "dynamodb.us-east-1.amazonaws.com"]
+        }
+    }
+    assert set(policy["Roles"]) == of_type(resources, "AWS::IAM::Role").keys() - {
+        "PacsServerExecutionRole"
+    }
+
+
+def test_the_stacks_own_key_outlives_it() -> None:
+    """Without it the data would be lost; nobody else's key is made without being asked for."""
+    resources = render(CreateKMSKey="true")
+
+    assert resources["DataKey"]["DeletionPolicy"] == "Retain"
+    assert resources["DataKey"]["Properties"]["EnableKeyRotation"] is True
+    assert "DataKey" not in render()
+    assert of_type(render(), "AWS::IAM::Policy") == {}

@@ -41,6 +41,8 @@ SETS: dict[str, dict[str, str]] = {
         "AssetKeyPrefix": "s/1/",
     },
     "copies in another Region": {"ReplicaBucketARN": "arn:aws:s3:::copies"},
+    "key of the stack": {"CreateKMSKey": "true"},
+    "existing key": {"KMSKeyARN": "arn:aws:kms:{region}:123456789012:key/0123abcd"},
     "all lists filled": {
         "RequireCallingAETitle": "CT01,MR01",
         "SupportedSOPClassUIDs": "1.2.840.10008.5.1.4.1.1.2",

@@ -127,6 +127,26 @@ def test_fixed_addresses_of_an_internal_load_balancer_are_refused() -> None:
     assert "ElasticIPs" in sentence
 
 
+KEY = "arn:aws:kms:us-east-1:123456789012:key/0123abcd"
+COPIES = "arn:aws:s3:::copies"
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"CreateKMSKey": "true", "KMSKeyARN": KEY}, "not both"),
+        ({"CreateKMSKey": "true", "ReplicaBucketARN": COPIES}, "ReplicaBucketARN"),
+        ({"KMSKeyARN": KEY, "ReplicaBucketARN": COPIES}, "ReplicaBucketARN"),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused(options: dict[str, str], word: str) -> None:
+    """Each alone is taken."""
+    (sentence,) = _failures(**options)
+
+    assert word in sentence
+    assert all(_failures(**{name: value}) == [] for name, value in options.items())
+
+
 def test_every_sentence_is_in_two_languages() -> None:
     """AssertDescription is all that the console shows."""
     for rule in document()["Rules"].values():
