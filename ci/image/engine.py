@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from pathlib import Path
 
 PROGRAMS = {"buildah": "buildah", "podman": "podman", "runc": "runc", "mmdebstrap": "mmdebstrap"}
 """Debian package by program."""
+EXIT_TERMINATED = 128 + signal.SIGTERM
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -75,6 +78,8 @@ def open_engine() -> Iterator[Engine]:
             "image: root is needed here, for mounts and namespaces. Try: sudo make image-test"
         )
     install(PROGRAMS)
+    # A cancelled CI job sends SIGTERM: leave through the clean-up too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     folder = Path(tempfile.mkdtemp(prefix="storescp-image-"))
     engine = Engine(_environment(folder), folder)
     try:

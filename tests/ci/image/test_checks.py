@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,7 @@ def test_the_engine_leaves_nothing_behind_when_a_check_fails(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(engine, "install", lambda _: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test run's own stays
 
     folders: list[Path] = []
 
