@@ -49,10 +49,19 @@ class Metric(StrEnum):
     INSTANCES_QUARANTINED = "InstancesQuarantined"
     DUPLICATE_INSTANCES = "DuplicateInstances"
     CONFLICTING_INSTANCES = "ConflictingInstances"
+    """Other bytes were recorded with the same SOP Instance UID."""
+    INSTANCES_IN_TWO_STUDIES = "InstancesInTwoStudies"
+    """The same SOP Instance UID was recorded in two studies: perhaps two patients."""
+    INSTANCES_REDRIVEN = "InstancesRedriven"
+    """An operator had them imported again out of quarantine."""
+    INSTANCES_RELEASED = "InstancesReleased"
+    """An operator let their originals expire."""
     IMPORT_LATENCY = "ImportLatency"
     """From acknowledgement to the recorded outcome, the oldest of a batch."""
     OLDEST_UNIMPORTED_AGE = "OldestUnimportedAge"
     UNACCOUNTED_INSTANCES = "UnaccountedInstances"
+    FULL_PROOF_AGE = "FullProofAge"
+    """Since every hour, closed ones too, was last compared with the bucket."""
     BATCHES_ADOPTED = "BatchesAdopted"
 
     @property
@@ -66,4 +75,5 @@ _UNITS = {
     Metric.STORE_LATENCY: Unit.MILLISECONDS,
     Metric.IMPORT_LATENCY: Unit.SECONDS,
     Metric.OLDEST_UNIMPORTED_AGE: Unit.SECONDS,
+    Metric.FULL_PROOF_AGE: Unit.SECONDS,
 }

@@ -92,6 +92,19 @@ def _outcome_queue_url() -> str:
     return url
 
 
+def _job_max_files() -> int:
+    files: int = setting(
+        "JOB_MAX_FILES",
+        int,
+        default=5_000,
+        minimum=64,
+        maximum=1_000_000,
+        doc="Files that one import job may hold (Service Quotas L-685AAB3A).",
+        doc_ja="1つの取り込みジョブのファイル数上限（Service Quotas L-685AAB3A）。",
+    )
+    return files
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartImportSettings(FunctionSettings):
     """StartImport."""
@@ -107,15 +120,7 @@ class StartImportSettings(FunctionSettings):
         doc="Role by which HealthImaging reads the landing bucket and writes the results bucket.",
         doc_ja="HealthImagingが受信バケットを読み、結果バケットに書くためのロール。",
     )
-    job_max_files: int = setting(
-        "JOB_MAX_FILES",
-        int,
-        default=5_000,
-        minimum=64,
-        maximum=1_000_000,
-        doc="Files that one import job may hold (Service Quotas L-685AAB3A).",
-        doc_ja="1つの取り込みジョブのファイル数上限（Service Quotas L-685AAB3A）。",
-    )
+    job_max_files: int = _job_max_files()
     unreadable_after: int = setting(
         "UNREADABLE_AFTER",
         int,
@@ -193,6 +198,15 @@ class SweepSettings(FunctionSettings):
         doc="Time after an hour's end at which it is closed if every instance of it is accounted for.",
         doc_ja="全画像の所在が確定した時間帯を締めるまでの時間。",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedriveSettings(FunctionSettings):
+    """Redrive: acts for an operator."""
+
+    import_queue_url: str = _import_queue_url()
+    outcome_queue_url: str = _outcome_queue_url()
+    job_max_files: int = _job_max_files()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,9 @@
 """A ledger, buckets, queues and a HealthImaging in memory, faithful to the limits that matter."""
-# ruff: noqa: D102 - a method of a fake does what its port says
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from contract.keys import BatchId, InvalidKeyError, batch_of_manifest_key
@@ -24,6 +23,8 @@ from importer.domain.records import (
     KnownContent,
     Quarantined,
     Recorded,
+    Redrive,
+    Released,
 )
 from tests.importer.builders import NOW
 
@@ -71,6 +72,7 @@ class FakeLanding:
     documents: dict[str, bytes] = field(default_factory=dict)
     tagged: set[str] = field(default_factory=set)
     records: dict[str, Quarantined] = field(default_factory=dict)
+    releases: list[Released] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
 
     def land(self, rows: Sequence[Row]) -> None:
@@ -93,8 +95,11 @@ class FakeLanding:
     def mark_imported(self, keys: Sequence[str]) -> None:
         self.tagged.update(keys)
 
-    def keep_record(self, record: Quarantined) -> None:
-        self.records[record.key] = record
+    def keep_records(self, records: Sequence[Quarantined]) -> None:
+        self.records.update({record.key: record for record in records})
+
+    def keep_release(self, released: Released) -> None:
+        self.releases.append(released)
 
     def first_hour(self) -> str | None:
         return min((key.split("/")[1] for key in self.rows), default=None)
@@ -127,7 +132,9 @@ class FakeLedger:
     stored: dict[BatchId, Batch] = field(default_factory=dict)
     sums: Counts = field(default_factory=Counts)
     contents: dict[str, dict[ContentId, tuple[Answer, set[str]]]] = field(default_factory=dict)
-    listed: dict[str, Quarantined] = field(default_factory=dict)
+    quarantine_items: dict[str, Quarantined] = field(default_factory=dict)
+    releases: list[Released] = field(default_factory=list)
+    studies: dict[str, set[str]] = field(default_factory=dict)
     closed: dict[str, Counts] = field(default_factory=dict)
     hour: str | None = None
     conflicts_to_come: int = 0
@@ -169,18 +176,70 @@ class FakeLedger:
         result = Recorded(
             duplicate=bool(keys - {record.row.key}),
             conflicting=len(seen.keys() | {record.content}) > 1,
+            two_studies=len(self._studies(record)) > 1,
             first_time=record.row.key not in keys,
         )
         seen[record.content] = (better, keys | {record.row.key})
         return result
 
-    def quarantine(self, records: Sequence[Quarantined]) -> None:
-        self.listed.update({record.key: record for record in records})
+    def _studies(self, record: InstanceRecord) -> set[str]:
+        known = self.studies.setdefault(record.row.sop_instance_uid, set())
+        known |= {record.row.study_instance_uid} - {""}
+        return known
 
-    def release(self, batch_id: BatchId, keys: Sequence[str]) -> None:
-        for key in keys:
+    @property
+    def listed(self) -> dict[str, Quarantined]:
+        """What an operator sees."""
+        return {
+            key: record
+            for key, record in self.quarantine_items.items()
+            if record.state is InstanceState.QUARANTINED
+        }
+
+    def quarantine(self, records: Sequence[Quarantined]) -> list[Quarantined]:
+        kept = []
+        for record in records:
+            old = self.quarantine_items.get(record.key, record)
+            if old.state is InstanceState.QUARANTINED:
+                kept.append(
+                    replace(
+                        record,
+                        attempts=tuple(sorted({*old.attempts, *record.attempts})),
+                        redrives=tuple(sorted({*old.redrives, *record.redrives})),
+                    )
+                )
+        self.quarantine_items.update({record.key: record for record in kept})
+        return kept
+
+    def take_off(self, batch_id: BatchId, states: Mapping[str, InstanceState]) -> list[Quarantined]:
+        taken = []
+        for key, state in states.items():
             assert key.startswith(batch_id.prefix)
-            self.listed.pop(key, None)
+            if key in self.quarantine_items:
+                record = replace(self.quarantine_items[key], state=state)
+                self.quarantine_items[key] = record
+                taken.append(record)
+        return taken
+
+    def note_redrives(
+        self, batch_id: BatchId, redrives: Mapping[str, Redrive]
+    ) -> list[Quarantined]:
+        noted = []
+        for key, redrive in redrives.items():
+            assert key.startswith(batch_id.prefix)
+            old = self.quarantine_items[key]
+            record = replace(old, redrives=tuple(sorted({*old.redrives, redrive})))
+            self.quarantine_items[key] = record
+            noted.append(record)
+        return noted
+
+    def note_release(self, released: Released) -> None:
+        self.releases.append(released)
+
+    def quarantined_page(self, limit: int, after: str) -> tuple[list[Quarantined], str]:
+        keys = [key for key in sorted(self.listed) if key > after][:limit]
+        more = bool(keys) and keys[-1] != max(self.listed)
+        return [self.listed[key] for key in keys], keys[-1] if more else ""
 
     def open_batches(self) -> Iterator[BatchId]:
         yield from [b.id for b in self.stored.values() if b.state is not BatchState.DONE]

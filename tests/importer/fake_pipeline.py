@@ -1,7 +1,5 @@
 """StartImport and RecordOutcome on the fakes, with messages delivered by hand."""
 
-# ruff: noqa: D102 - a method of a fake does what its port says
-
 from __future__ import annotations
 
 from contextlib import suppress

@@ -14,7 +14,14 @@ from importer.domain.answers import Answer
 from importer.domain.batch import Batch, Wanted
 from importer.domain.counts import Counts
 from importer.domain.errors import LedgerConflictError
-from importer.domain.records import ContentId, InstanceRecord, KnownContent, Quarantined, Recorded
+from importer.domain.records import (
+    ContentId,
+    InstanceRecord,
+    KnownContent,
+    Quarantined,
+    Recorded,
+    Redrive,
+)
 from tests.importer.builders import NOW, make_batch_id, make_row
 from tests.importer.conftest import Aws
 
@@ -168,9 +175,65 @@ def test_the_quarantine_list(ledger: Ledger, contents: ContentLedger) -> None:
 
     for _ in range(2):
         contents.quarantine(records)
-    contents.release(BATCH, [keys[11]])
+    contents.take_off(BATCH, {keys[11]: InstanceState.IMPORTED})
 
     listed = ledger.quarantined(3)
     assert [record.key for record in listed] == [keys[10], keys[9], keys[8]]
     assert listed[0].elements == ("PatientID", "StudyDate")
     assert len(ledger.quarantined(100)) == 11
+    assert pages(ledger, 5) == sorted(keys[:11])
+
+
+def pages(ledger: Ledger, limit: int) -> list[str]:
+    """Return the keys of the whole quarantine list, read page by page."""
+    found: list[str] = []
+    after = ""
+    while True:
+        page, after = ledger.quarantined_page(limit, after)
+        assert len(page) <= limit
+        found.extend(record.key for record in page)
+        if not after:
+            return sorted(found)
+
+
+def test_a_strange_place_in_the_list_is_refused(ledger: Ledger) -> None:
+    """A place that was not given out here is said to be so."""
+    for token in ("x", "bnVsbA==", "WzEsIFsyXV0="):
+        with pytest.raises(ValueError, match="not a place"):
+            ledger.quarantined_page(5, token)
+
+
+def test_quarantine_keeps_its_history(contents: ContentLedger) -> None:
+    """Attempts and redrives are added up, whoever writes them how often; the end is a state, not a gap."""
+    key = make_row(BATCH, 0).key
+    record = Quarantined(
+        batch=str(BATCH), key=key, reason=QuarantineReason.IMPORT_REFUSED, attempts=(0,)
+    )
+    asked = Redrive(NOW + 5, 1, "j. doe")
+
+    contents.quarantine([record])
+    noted = [contents.note_redrives(BATCH, {key: asked}) for _ in range(2)][1]
+    again = contents.quarantine([replace(record, attempts=(1,), redrives=(asked,))])
+    ended = contents.take_off(BATCH, {key: InstanceState.IMPORTED_WITH_WARNING})
+    late = contents.quarantine([record])
+
+    assert noted == [replace(record, redrives=(asked,))]
+    assert again == [replace(record, attempts=(0, 1), redrives=(asked,))]
+    assert ended == [replace(again[0], state=InstanceState.IMPORTED_WITH_WARNING)]
+    assert late == []
+
+
+def test_one_uid_in_two_studies_is_said(contents: ContentLedger) -> None:
+    """Other bytes in another study are told apart from other bytes in the same one."""
+    row = replace(make_row(BATCH, 0), study_instance_uid="1.2.1")
+    same = replace(row, crc64nvme="b", key=make_row(BATCH, 1).key)
+    unknown = replace(row, crc64nvme="c", key=make_row(BATCH, 2).key, study_instance_uid="")
+    other = replace(row, crc64nvme="d", key=make_row(BATCH, 3).key, study_instance_uid="1.2.2")
+
+    found = [
+        contents.record([InstanceRecord(row=r, answer=IMPORTED)])[0]
+        for r in (row, same, unknown, other)
+    ]
+
+    assert [f.conflicting for f in found] == [False, True, True, True]
+    assert [f.two_studies for f in found] == [False, False, False, True]

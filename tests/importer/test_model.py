@@ -1,7 +1,5 @@
 """Whatever is lost, repeated or reordered: the same end, and the sums are exact at every moment."""
 
-# ruff: noqa: D102 - an action is named by what it does
-
 from __future__ import annotations
 
 from contextlib import suppress

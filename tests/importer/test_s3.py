@@ -103,7 +103,7 @@ def test_a_quarantine_record_has_one_key(aws: Aws, landing: LandingBucket) -> No
     record = Quarantined(batch=str(BATCH), key=row.key, reason=QuarantineReason.JOB_FAILED)
 
     for _ in range(2):
-        landing.keep_record(record)
+        landing.keep_records([record])
 
     found = aws.client("s3").list_objects_v2(Bucket=aws.landing, Prefix="quarantine/")["Contents"]
     assert [item["Key"] for item in found] == [

@@ -16,20 +16,23 @@ from contract.states import InstanceState
 from importer.adapters import items
 from importer.adapters.clients import error_code, in_parallel
 from importer.adapters.items import Item
-from importer.domain import schema
+from importer.adapters.quarantine import QuarantineItems
+from importer.adapters.updates import CONDITION_FAILED, Updates
 from importer.domain.records import (
     ContentId,
     InstanceRecord,
     KnownContent,
     Quarantined,
     Recorded,
+    Redrive,
+    Released,
 )
 
 _FIRST = "FIRST"
 _KEYS_KEPT = 100
 """Object keys kept in a content's record; a phantom sent every day must not fill an item (400 KB)."""
 _BATCH_GET = 100
-_CONDITION_FAILED = "ConditionalCheckFailedException"
+_STUDY = "study_instance_uid"
 
 
 class ContentLedger:
@@ -37,7 +40,9 @@ class ContentLedger:
 
     def __init__(self, client: Any, table: str) -> None:
         self._client = client
+        self._updates = Updates(client)
         self._table = table
+        self._quarantine = QuarantineItems(client, table)
 
     def known(self, contents: Sequence[ContentId]) -> dict[ContentId, KnownContent]:
         """Return what is known; a content whose UID also has other bytes is left out.
@@ -63,23 +68,23 @@ class ContentLedger:
         """Write outcomes; one request each for instances never seen before."""
         return in_parallel(self._record, records)
 
-    def quarantine(self, records: Sequence[Quarantined]) -> None:
-        """Write quarantined objects to the operator's list."""
-        in_parallel(self._quarantine, records)
+    def quarantine(self, records: Sequence[Quarantined]) -> list[Quarantined]:
+        """Write quarantined objects to the operator's list; see `ports.Contents`."""
+        return self._quarantine.write(records)
 
-    def release(self, batch_id: BatchId, keys: Sequence[str]) -> None:
-        """Take objects off the operator's list; the item stays as history."""
-        for key in keys:
-            self._client.update_item(
-                TableName=self._table,
-                Key=items.quarantine_key(str(batch_id), key),
-                UpdateExpression=f"SET #state = :state REMOVE {schema.STATE_SHARD}, {schema.STATE_TIME}",
-                ExpressionAttributeNames={"#state": "state"},
-                ExpressionAttributeValues={":state": items.text(InstanceState.IMPORTED.value)},
-            )
+    def take_off(self, batch_id: BatchId, states: Mapping[str, InstanceState]) -> list[Quarantined]:
+        """Take objects off the operator's list; the items stay as history."""
+        return self._quarantine.take_off(batch_id, states)
 
-    def _quarantine(self, record: Quarantined) -> None:
-        self._client.put_item(TableName=self._table, Item=items.quarantine_item(record))
+    def note_redrives(
+        self, batch_id: BatchId, redrives: Mapping[str, Redrive]
+    ) -> list[Quarantined]:
+        """Note who has quarantined objects tried again; see `ports.Contents`."""
+        return self._quarantine.note_redrives(batch_id, redrives)
+
+    def note_release(self, released: Released) -> None:
+        """Write the record of a release."""
+        self._client.put_item(TableName=self._table, Item=items.release_item(released))
 
     def _record(self, record: InstanceRecord) -> Recorded:
         old = self._raise(record, _FIRST)
@@ -87,21 +92,40 @@ class ContentLedger:
             return self._repeated(record, _FIRST, old)
         content = record.content
         other = f"OTHER#{content.size}#{content.crc64nvme}"
-        if not _flag(old, "conflicting"):
-            self._client.update_item(
-                TableName=self._table,
-                Key=_key(content, _FIRST),
-                UpdateExpression="SET conflicting = :true",
-                ExpressionAttributeValues={":true": {"BOOL": True}},
-            )
+        studies = self._flag_conflict(
+            content, {items.get_text(old, _STUDY), record.row.study_instance_uid}
+        )
         found = self._repeated(record, other, self._raise(record, other))
-        return Recorded(duplicate=found.duplicate, conflicting=True, first_time=found.first_time)
+        return Recorded(
+            duplicate=found.duplicate,
+            conflicting=True,
+            two_studies=studies > 1,
+            first_time=found.first_time,
+        )
+
+    def _flag_conflict(self, content: ContentId, studies: set[str]) -> int:
+        """Note on the UID's first record that there are other bytes; return the studies it is known in.
+
+        A study is not known when the header walk ended before it: then nothing is claimed.
+        """
+        known = sorted(filter(None, studies))
+        response = self._client.update_item(
+            TableName=self._table,
+            Key=_key(content, _FIRST),
+            UpdateExpression="SET conflicting = :true" + (" ADD studies :studies" if known else ""),
+            ExpressionAttributeValues={
+                ":true": {"BOOL": True},
+                **({":studies": {"SS": known}} if known else {}),
+            },
+            ReturnValues="ALL_NEW",
+        )
+        return len(response["Attributes"].get("studies", {}).get("SS", ()))
 
     def _raise(self, record: InstanceRecord, sk: str) -> Item | None:
         """Write the record if it is new or of lower rank; return what was there before."""
         names, values, sets = _attributes(record)
         try:
-            response = self._client.update_item(
+            response = self._updates.update_item(
                 TableName=self._table,
                 Key=_key(record.content, sk),
                 UpdateExpression=f"SET {', '.join(sets)} ADD #keys :keys",
@@ -115,7 +139,7 @@ class ContentLedger:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            if error_code(error) != _CONDITION_FAILED:
+            if error_code(error) != CONDITION_FAILED:
                 raise
             failed: Item = error.response["Item"]
             return failed
@@ -129,7 +153,7 @@ class ContentLedger:
         keys = set(old.get("keys", {}).get("SS", ()))
         first_time = record.row.key not in keys
         if first_time and len(keys) < _KEYS_KEPT:
-            self._client.update_item(
+            self._updates.update_item(
                 TableName=self._table,
                 Key=_key(record.content, sk),
                 UpdateExpression="ADD #keys :keys",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from contract.states import BatchState, InstanceState
 from importer.domain import schema
 from importer.domain.batch import Batch, Part
 from importer.domain.counts import Counts
-from importer.domain.records import Quarantined
+from importer.domain.records import Quarantined, Redrive, Released
 
 Item = dict[str, dict[str, Any]]
 
@@ -118,12 +118,21 @@ def batch_of(item: Mapping[str, Any]) -> Batch:
         rows=book["rows"],
         extras=tuple(batch_id.prefix + name for name in book["extras"]),
         states=tuple(_STATES[int(digit)] for digit in book["states"]),
-        parts=tuple(Part(**part) for part in book["parts"]),
+        parts=tuple(_part(part) for part in book["parts"]),
         attempts=book["attempts"],
         jobs=get_int(item, "jobs"),
         oldest_received_at=get_number(item, "oldest_received_at"),
         proved=bool(item.get("proved", {}).get("BOOL", False)),
+        released=tuple(book.get("released", ())),
     )
+
+
+def _part(document: Mapping[str, Any]) -> Part:
+    """Read a part, ignoring fields of later versions: a rolled back function reads newer rows."""
+    return Part(**{name: document[name] for name in _PART_FIELDS if name in document})
+
+
+_PART_FIELDS = tuple(f.name for f in fields(Part))
 
 
 def _book(batch: Batch) -> bytes:
@@ -134,6 +143,7 @@ def _book(batch: Batch) -> bytes:
         "states": "".join(str(state.rank) for state in batch.states),
         "parts": [asdict(part) for part in batch.parts],
         "attempts": batch.attempts,
+        "released": batch.released,
     }
     return zlib.compress(json.dumps(book, separators=(",", ":")).encode())
 
@@ -148,20 +158,37 @@ def quarantine_key(batch: str, object_key: str) -> Item:
     return key(f"QUARANTINE#{batch}", object_key.removeprefix(INCOMING_PREFIX))
 
 
-def quarantine_item(record: Quarantined) -> Item:
-    """Return a quarantined object's item."""
+def quarantine_values(record: Quarantined) -> Item:
+    """Return a quarantined object's attributes besides its key and its history."""
     item = {
-        **quarantine_key(record.batch, record.key),
-        "state": text(InstanceState.QUARANTINED.value),
-        schema.STATE_SHARD: text(quarantine_shard(shard_of(record.key))),
-        schema.STATE_TIME: text(instant(record.quarantined_at)),
+        "state": text(record.state.value),
         "elements": text(",".join(record.elements)),
         "received_at": number(record.received_at),
         "quarantined_at": number(record.quarantined_at),
     }
     for name in _QUARANTINE_TEXTS:
         item[name] = text(str(getattr(record, name)))
+    if record.state is InstanceState.QUARANTINED:
+        item[schema.STATE_SHARD] = text(quarantine_shard(shard_of(record.key)))
+        item[schema.STATE_TIME] = text(instant(record.quarantined_at))
     return item
+
+
+def quarantine_history(attempts: Iterable[int], redrives: Iterable[Redrive]) -> Item:
+    """Return attempts and redrives as sets: adding one twice changes nothing."""
+    history: Item = {}
+    numbers = [str(attempt) for attempt in attempts]
+    lines = [f"{redrive.at!r} {redrive.attempt} {redrive.operator}" for redrive in redrives]
+    if numbers:
+        history["attempts"] = {"NS": numbers}
+    if lines:
+        history["redrives"] = {"SS": lines}
+    return history
+
+
+def _redrive(line: str) -> Redrive:
+    at, attempt, operator = line.split(" ", 2)
+    return Redrive(float(at), int(attempt), operator)
 
 
 _QUARANTINE_TEXTS = (
@@ -186,4 +213,19 @@ def quarantined_of(item: Mapping[str, Any]) -> Quarantined:
         elements=tuple(filter(None, get_text(item, "elements").split(","))),
         received_at=get_number(item, "received_at"),
         quarantined_at=get_number(item, "quarantined_at"),
+        state=InstanceState(get_text(item, "state") or InstanceState.QUARANTINED),
+        attempts=tuple(sorted(int(n) for n in item.get("attempts", {}).get("NS", ()))),
+        redrives=tuple(sorted(map(_redrive, item.get("redrives", {}).get("SS", ())))),
     )
+
+
+def release_item(released: Released) -> Item:
+    """Return the item of a release."""
+    return {
+        **key(f"RELEASE#{released.batch}", f"{released.attempt:06d}"),
+        "prefix": text(released.prefix),
+        "operator": text(released.operator),
+        "asked_at": number(released.asked_at),
+        "released_at": number(released.released_at),
+        "count": number(len(released.numbers)),
+    }

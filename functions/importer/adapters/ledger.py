@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import heapq
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import Any
@@ -90,6 +92,23 @@ class Ledger:
         chosen = heapq.nlargest(limit, newest, key=lambda i: items.get_text(i, schema.STATE_TIME))
         return [items.quarantined_of(item) for item in chosen]
 
+    def quarantined_page(self, limit: int, after: str) -> tuple[list[Quarantined], str]:
+        """Return some quarantined objects, shard by shard, oldest first, and where to go on."""
+        shard, start = _place(after)
+        found: list[Quarantined] = []
+        while shard < schema.SHARDS:
+            query = self._index_query(items.quarantine_shard(shard), newest_first=False)
+            if start:
+                query["ExclusiveStartKey"] = start
+            page = self._client.query(TableName=self._table, Limit=limit - len(found), **query)
+            found.extend(map(items.quarantined_of, page["Items"]))
+            start = page.get("LastEvaluatedKey")
+            if start is None:
+                shard += 1
+            if len(found) >= limit:
+                break
+        return found, _token(shard, start) if shard < schema.SHARDS else ""
+
     def open_batches(self) -> Iterator[BatchId]:
         """Return the batches that are not DONE."""
         for shard in range(schema.SHARDS):
@@ -170,17 +189,38 @@ class Ledger:
         )
 
     def _index(self, shard: str, *, newest_first: bool) -> Iterator[Item]:
-        return self._query(
-            IndexName=schema.STATE_INDEX,
-            KeyConditionExpression=f"{schema.STATE_SHARD} = :shard",
-            ExpressionAttributeValues={":shard": items.text(shard)},
-            ScanIndexForward=not newest_first,
-        )
+        return self._query(**self._index_query(shard, newest_first=newest_first))
+
+    @staticmethod
+    def _index_query(shard: str, *, newest_first: bool) -> dict[str, Any]:
+        return {
+            "IndexName": schema.STATE_INDEX,
+            "KeyConditionExpression": f"{schema.STATE_SHARD} = :shard",
+            "ExpressionAttributeValues": {":shard": items.text(shard)},
+            "ScanIndexForward": not newest_first,
+        }
 
     def _query(self, **query: Any) -> Iterator[Item]:
         pages = self._client.get_paginator("query").paginate(TableName=self._table, **query)
         for page in pages:
             yield from page["Items"]
+
+
+def _token(shard: int, start: Item | None) -> str:
+    """Return a place in the quarantine list as text without a meaning to others."""
+    return base64.urlsafe_b64encode(json.dumps([shard, start]).encode()).decode()
+
+
+def _place(token: str) -> tuple[int, Item | None]:
+    if not token:
+        return 0, None
+    try:
+        shard, start = json.loads(base64.urlsafe_b64decode(token.encode()))
+        return int(shard), {
+            str(name): dict(value) for name, value in start.items()
+        } if start else None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError("not a place in the quarantine list") from error
 
 
 def _unchanged(version: int) -> dict[str, Any]:

@@ -20,15 +20,16 @@ from contract.keys import (
     batch_of_manifest_key,
 )
 from contract.manifest import Manifest, Row
+from importer.adapters import tags
 from importer.adapters.clients import error_code, in_parallel
+from importer.adapters.tags import MISSING, Tags
 from importer.domain.errors import ManifestMissingError
 from importer.domain.ports import LandedObject
-from importer.domain.records import Quarantined
+from importer.domain.records import Quarantined, Released
 
-IMPORTED_TAG = {"Key": "imported", "Value": "true"}
+IMPORTED_TAG = tags.IMPORTED_TAG
 """The lifecycle rule expires what carries it, nothing else."""
-
-_MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+RELEASE_INFIX = "-release-"
 
 
 class LandingBucket:
@@ -37,13 +38,14 @@ class LandingBucket:
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
+        self._tags: Tags | None = None
 
     def manifest(self, batch_id: BatchId) -> Manifest:
         """Read a batch's manifest."""
         try:
             response = self._client.get_object(Bucket=self._bucket, Key=batch_id.manifest_key)
         except ClientError as error:
-            if error_code(error) in _MISSING:
+            if error_code(error) in MISSING:
                 raise ManifestMissingError(str(batch_id)) from error
             raise
         return Manifest.decode(response["Body"].read())
@@ -60,20 +62,20 @@ class LandingBucket:
         return {row.key: row for row in rows if row is not None}
 
     def mark_imported(self, keys: Sequence[str]) -> None:
-        """Tag objects for expiry: one request each ($0.005 per 1,000), S3 has no bulk call for it."""
-        in_parallel(self._tag, keys)
+        """Tag objects for expiry: one request each ($0.005 per 1,000)."""
+        if keys:
+            self._tags = self._tags or Tags(self._client, self._bucket)
+            in_parallel(self._tags.mark_imported, keys)
 
-    def keep_record(self, record: Quarantined) -> None:
-        """Write a quarantine record under a key made of the instance's own ids."""
-        relative = record.key.removeprefix(INCOMING_PREFIX)
-        hour, _, rest = relative.partition("/")
-        name = rest.removesuffix(INSTANCE_SUFFIX).replace("/", "-")
-        self._client.put_object(
-            Bucket=self._bucket,
-            Key=f"{QUARANTINE_PREFIX}{hour}/{name}.json",
-            Body=json.dumps(asdict(record), separators=(",", ":")).encode(),
-            ContentType="application/json",
-        )
+    def keep_records(self, records: Sequence[Quarantined]) -> None:
+        """Write quarantine records, each under a key made of the instance's own ids."""
+        in_parallel(self._keep_record, records)
+
+    def keep_release(self, released: Released) -> None:
+        """Write the record of a release beside the quarantine records of its hour."""
+        batch = BatchId.parse(released.batch)
+        name = f"{batch}{RELEASE_INFIX}{released.attempt}"
+        self._put_document(f"{QUARANTINE_PREFIX}{batch.hour}/{name}.json", asdict(released))
 
     def first_hour(self) -> str | None:
         """Return the oldest hour in which anything landed."""
@@ -107,21 +109,25 @@ class LandingBucket:
             raise
         return True
 
-    def _tag(self, key: str) -> None:
-        try:
-            self._client.put_object_tagging(
-                Bucket=self._bucket, Key=key, Tagging={"TagSet": [IMPORTED_TAG]}
-            )
-        except ClientError as error:
-            # Expired meanwhile: a step that is repeated late has nothing left to mark.
-            if error_code(error) not in _MISSING:
-                raise
+    def _keep_record(self, record: Quarantined) -> None:
+        relative = record.key.removeprefix(INCOMING_PREFIX)
+        hour, _, rest = relative.partition("/")
+        name = rest.removesuffix(INSTANCE_SUFFIX).replace("/", "-")
+        self._put_document(f"{QUARANTINE_PREFIX}{hour}/{name}.json", asdict(record))
+
+    def _put_document(self, key: str, document: dict[str, Any]) -> None:
+        self._client.put_object(
+            Bucket=self._bucket,
+            Key=key,
+            Body=json.dumps(document, separators=(",", ":")).encode(),
+            ContentType="application/json",
+        )
 
     def _describe(self, key: str) -> Row | None:
         try:
             head = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
         except ClientError as error:
-            if error_code(error) in _MISSING:
+            if error_code(error) in MISSING:
                 return None
             raise
         said = head.get("Metadata", {})

@@ -22,6 +22,10 @@ class OwnAnswer(StrEnum):
 
     KNOWN = "known"
     """Every object is imported already with the same bytes: the ledger's states hold for it."""
+    RELEASE = "release"
+    """An operator lets the originals of what is imported expire, warned and non-primary ones too."""
+    MARK = "mark"
+    """The ledger was rebuilt: originals of plain imports get the tag again that they may not have yet."""
     UNREADABLE_MANIFEST = "unreadable_manifest"
     TOO_BIG_FOR_IMPORT = "too_big_for_import"
 
@@ -37,6 +41,7 @@ class Part:
         planned_at: Unix time (s).
         job_id: The import job's, an `OwnAnswer`, or empty until one is started.
         started_at: Unix time (s), 0 until then.
+        operator: Who asked for it; empty if the pipeline itself did.
     """
 
     prefix: str
@@ -45,6 +50,12 @@ class Part:
     planned_at: float
     job_id: str = ""
     started_at: float = 0.0
+    operator: str = ""
+
+    @property
+    def is_import(self) -> bool:
+        """Whether it ends in states for its objects; the others only tag them."""
+        return self.job_id not in (OwnAnswer.RELEASE, OwnAnswer.MARK)
 
     @property
     def is_started(self) -> bool:
@@ -59,6 +70,7 @@ class Wanted:
     prefix: str
     tries: int = 0
     own_answer: OwnAnswer | None = None
+    operator: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,7 @@ class Batch:
         jobs: Import jobs started.
         oldest_received_at: Unix time (s) of its oldest acknowledgement.
         proved: Whether Sweep has compared it with the listing after its lease.
+        released: Numbers of objects that an operator has let expire.
     """
 
     id: BatchId
@@ -88,6 +101,7 @@ class Batch:
     jobs: int = 0
     oldest_received_at: float
     proved: bool = False
+    released: tuple[int, ...] = ()
 
     @classmethod
     def new(
@@ -123,6 +137,12 @@ class Batch:
         """Return the open part of that attempt; None once it is answered."""
         return next((part for part in self.parts if part.attempt == attempt), None)
 
+    def is_under_way(self, key: str) -> bool:
+        """Whether an open part will answer for the object at `key`."""
+        return any(
+            part.is_import and key.startswith(self.id.prefix + part.prefix) for part in self.parts
+        )
+
     def keys(self, row_keys: Sequence[str]) -> tuple[str, ...]:
         """Return the keys of all objects in the order of `states`, given those of the manifest."""
         return (*row_keys[: self.rows], *self.extras)
@@ -154,6 +174,7 @@ class Batch:
                     planned_at=now,
                     job_id=answer.value if answer else "",
                     started_at=now if answer else 0.0,
+                    operator=want.operator,
                 )
             )
             attempts += 1
@@ -175,6 +196,11 @@ class Batch:
                 raised[number] = state
         parts = tuple(part for part in self.parts if part.attempt != attempt)
         return replace(self, parts=parts, states=tuple(raised))
+
+    def release(self, attempt: int, numbers: Iterable[int]) -> Self:
+        """Close the part of that attempt and note that the objects of those numbers may expire."""
+        parts = tuple(part for part in self.parts if part.attempt != attempt)
+        return replace(self, parts=parts, released=tuple(sorted({*self.released, *numbers})))
 
 
 def client_token(batch_id: BatchId, attempt: int) -> str:

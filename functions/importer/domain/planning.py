@@ -68,6 +68,27 @@ def plan_prefix(sizes: Mapping[str, int], quota: JobQuota, prefix: str = "") -> 
     return [want for child in below for want in plan_prefix(inside, quota, child)]
 
 
+def plan_redrive(
+    sizes: Mapping[str, int], chosen: Collection[str], quota: JobQuota, prefix: str = ""
+) -> list[Wanted]:
+    """Cover chosen objects by as few jobs as can be, touching no other object: imports again cost versions.
+
+    Args:
+        sizes: Bytes of every object of the batch, by key below it.
+        chosen: Keys of them that are to be tried again.
+        quota: Of one job.
+        prefix: Where to start.
+    """
+    inside = {key: size for key, size in sizes.items() if key.startswith(prefix)}
+    hits = inside.keys() & set(chosen)
+    if not hits:
+        return []
+    below = children(prefix, hits)
+    if len(hits) == len(inside) or not below:
+        return plan_prefix(inside, quota, prefix)
+    return [want for child in below for want in plan_redrive(inside, hits, quota, child)]
+
+
 def plan_late(late: Iterable[str]) -> list[Wanted]:
     """Plan objects (keys below the batch) that appeared after the batch's jobs were planned."""
     return [Wanted(prefix=folder) for folder in sorted({folder_of(key) for key in late})]

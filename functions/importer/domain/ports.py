@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from contract.keys import BatchId
 from contract.manifest import Manifest, Row
 from contract.metrics import Metric
+from contract.states import InstanceState
 from importer.domain.batch import Batch
 from importer.domain.counts import Counts
 from importer.domain.jobs import Job, JobOutput
-from importer.domain.records import ContentId, InstanceRecord, KnownContent, Quarantined, Recorded
+from importer.domain.records import (
+    ContentId,
+    InstanceRecord,
+    KnownContent,
+    Quarantined,
+    Recorded,
+    Redrive,
+    Released,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +57,11 @@ class Instances(Protocol):
     def mark_imported(self, keys: Sequence[str]) -> None:
         """Tag objects for expiry; repeating it changes nothing."""
 
-    def keep_record(self, record: Quarantined) -> None:
-        """Write the quarantine record of an object, always to the same key."""
+    def keep_records(self, records: Sequence[Quarantined]) -> None:
+        """Write the quarantine records of objects, each always to the same key."""
+
+    def keep_release(self, released: Released) -> None:
+        """Write the record of a release, always to the same key."""
 
 
 class Adoption(Protocol):
@@ -121,11 +133,24 @@ class Contents(Protocol):
     def record(self, records: Sequence[InstanceRecord]) -> list[Recorded]:
         """Write outcomes, each only over a state of lower rank; one result for each, in order."""
 
-    def quarantine(self, records: Sequence[Quarantined]) -> None:
-        """Write quarantined objects to the list that an operator sees."""
+    def quarantine(self, records: Sequence[Quarantined]) -> list[Quarantined]:
+        """Write quarantined objects to the list that an operator sees.
 
-    def release(self, batch_id: BatchId, keys: Sequence[str]) -> None:
-        """Take objects off that list, because they were imported after all."""
+        Returns:
+            The records with all attempts and redrives so far; one that was imported after all is left
+            as it is, and out.
+        """
+
+    def take_off(self, batch_id: BatchId, states: Mapping[str, InstanceState]) -> list[Quarantined]:
+        """Take objects off that list, because they were imported after all; return their records."""
+
+    def note_redrives(
+        self, batch_id: BatchId, redrives: Mapping[str, Redrive]
+    ) -> list[Quarantined]:
+        """Add to the records of quarantined objects that they are tried again; return the records."""
+
+    def note_release(self, released: Released) -> None:
+        """Write the record of a release."""
 
 
 class Progress(Protocol):
@@ -161,6 +186,17 @@ class Overview(Protocol):
 
     def quarantined(self, limit: int) -> list[Quarantined]:
         """Return quarantined objects, newest first."""
+
+
+class QuarantineList(Protocol):
+    """The ledger's quarantined objects, page by page."""
+
+    def quarantined_page(self, limit: int, after: str) -> tuple[list[Quarantined], str]:
+        """Return some quarantined objects, and where to go on; empty at the beginning and at the end.
+
+        Raises:
+            ValueError: `after` was not given out here.
+        """
 
 
 class Announcements(Protocol):

@@ -6,8 +6,9 @@ last, guarded by its version. A run that dies anywhere is repeated as a whole by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from contract.keys import BatchId
 from contract.manifest import Row
@@ -37,6 +38,7 @@ from importer.domain.ports import (
 )
 from importer.domain.records import ContentId
 from importer.domain.settlement import Settlement, settle
+from importer.domain.tagging import Tagging
 
 _COMMIT_TRIES = 5
 _VANISHED_AFTER_S = 86_400
@@ -115,6 +117,9 @@ class RecordOutcome:
 
     def _record(self, batch: Batch, part: Part, job: Job | None) -> None:
         rows = self.manifests.manifest(batch.id).rows[: batch.rows] if batch.rows else ()
+        if not part.is_import:
+            self._tagging.run(batch, part, {row.key: row for row in rows})
+            return
         row_keys = [row.key for row in rows]
         outcome = self._judge(batch, part, job, rows)
         described = self._describe(outcome, rows)
@@ -124,6 +129,7 @@ class RecordOutcome:
             described,
             previous,
             batch=batch.id,
+            part=part,
             job_id=job.job_id if job else "",
             now=self.clock(),
             contents=self.contents,
@@ -135,7 +141,17 @@ class RecordOutcome:
         if after.startable:
             tries = min(part.tries, len(_RETRY_DELAYS_S) - 1)
             self.announcements.announce(after.id, delay_s=_RETRY_DELAYS_S[tries])
-        self._report(after, part, job, outcome, settlement)
+        self._report(after, part, job, outcome, settlement=settlement, previous=previous)
+
+    @property
+    def _tagging(self) -> Tagging:
+        return Tagging(
+            instances=self.instances,
+            batches=self.batches,
+            contents=self.contents,
+            telemetry=self.telemetry,
+            clock=self.clock,
+        )
 
     def _judge(self, batch: Batch, part: Part, job: Job | None, rows: Sequence[Row]) -> Outcome:
         row_keys = [row.key for row in rows]
@@ -182,7 +198,8 @@ class RecordOutcome:
         for _ in range(_COMMIT_TRIES):
             after = before.add_extras(outcome.batch.extras)
             after = after.answer(part.attempt, state_numbers(after, row_keys, outcome.answers))
-            after = after.plan(outcome.wanted, self.clock())
+            wanted = [replace(want, operator=part.operator) for want in outcome.wanted]
+            after = after.plan(wanted, self.clock())
             try:
                 return self.batches.commit(before, after)
             except LedgerConflictError:
@@ -198,20 +215,31 @@ class RecordOutcome:
         part: Part,
         job: Job | None,
         outcome: Outcome,
+        *,
         settlement: Settlement,
+        previous: Mapping[str, InstanceState],
     ) -> None:
-        numbers: dict[InstanceState, int] = {}
-        for answer in outcome.answers.values():
-            numbers[answer.state] = numbers.get(answer.state, 0) + 1
-        for state, number in numbers.items():
+        # What was quarantined and is again has not changed: it must not look like more of it.
+        raised = {
+            key: answer.state
+            for key, answer in outcome.answers.items()
+            if answer.state.rank > previous.get(key, InstanceState.SEALED).rank
+        }
+        numbers = Counter(answer.state for answer in outcome.answers.values())
+        for state, number in Counter(raised.values()).items():
             self.telemetry.count(_METRIC_OF_STATE[state], number)
         if settlement.duplicates:
             self.telemetry.count(Metric.DUPLICATE_INSTANCES, settlement.duplicates)
         if settlement.conflicts:
             self.telemetry.count(Metric.CONFLICTING_INSTANCES, settlement.conflicts)
+        if settlement.two_studies:
+            self.telemetry.count(Metric.INSTANCES_IN_TWO_STUDIES, settlement.two_studies)
+            self.telemetry.warning(
+                "uid_in_two_studies", batch=str(batch.id), count=settlement.two_studies
+            )
         if job is not None and job.status is JobStatus.FAILED:
             self.telemetry.count(Metric.IMPORT_JOBS_FAILED)
-        if outcome.answers:
+        if any(previous.get(key) is not InstanceState.QUARANTINED for key in raised):
             age = max(0.0, self.clock() - batch.oldest_received_at)
             self.telemetry.count(Metric.IMPORT_LATENCY, round(age, 3))
         self.telemetry.info(
@@ -225,5 +253,6 @@ class RecordOutcome:
             planned=len(outcome.wanted),
             conflicts=settlement.conflicts,
             duplicates=settlement.duplicates,
+            operator=part.operator,
             **{state.value.lower(): number for state, number in numbers.items()},
         )

@@ -8,9 +8,11 @@ One table. Every item has `pk` and `sk`; only what is not terminal, and what is 
     HOUR#<hour>         CLOSED                 the proof of an hour: everything that landed is terminal
     UID#<uid>           FIRST                  the first bytes seen with this SOP Instance UID
     UID#<uid>           OTHER#<size>#<crc>     other bytes with the same UID
-    QUARANTINE#<batch>  <shard>/<n>/<id>.dcm   one quarantined object and why
+    QUARANTINE#<batch>  <shard>/<n>/<id>.dcm   one quarantined object, why, its attempts and redrives
+    RELEASE#<batch>     <attempt>              who let originals expire, and when
     TOTALS              SHARD#<n>              sums over all batches, changed in the batch's transaction
     SWEEP               CURSOR                 first hour that is not closed
+    SWEEP               FULL_PROOF             how far the daily proof of every hour has come
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ from contract.manifest import Row
 from contract.reasons import QuarantineReason
 from contract.states import InstanceState
 from importer.domain.answers import Answer
+from importer.domain.batch import Part
 from importer.domain.ports import Contents, Instances
-from importer.domain.records import InstanceRecord, Quarantined, Recorded
+from importer.domain.records import InstanceRecord, Quarantined, Recorded, Redrive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +22,12 @@ class Settlement:
     Attributes:
         duplicates: Objects whose content was recorded before for another object.
         conflicts: Objects whose SOP Instance UID is recorded with other bytes too.
+        two_studies: Those of them whose UID is recorded in two studies.
     """
 
     duplicates: int
     conflicts: int
+    two_studies: int
 
 
 def settle(
@@ -33,6 +36,7 @@ def settle(
     previous: Mapping[str, InstanceState],
     *,
     batch: BatchId,
+    part: Part,
     job_id: str,
     now: float,
     contents: Contents,
@@ -45,6 +49,7 @@ def settle(
         rows: What is known of the objects, by key; one that nothing is known of has no content record.
         previous: The states that the batch had, by key.
         batch: Which they belong to.
+        part: Which was answered.
         job_id: That answered.
         now: Unix time (s).
         contents: The ledger's instances.
@@ -56,23 +61,21 @@ def settle(
     recorded = dict(zip(keys, results, strict=True))
 
     records = [
-        _quarantined(key, answer, rows.get(key), batch=batch, job_id=job_id, now=now)
+        _quarantined(key, answer, rows.get(key), batch=batch, part=part, job_id=job_id, now=now)
         for key, answer in answers.items()
         if answer.state is InstanceState.QUARANTINED
         # An import's own answer outranks quarantine.
         if previous.get(key, InstanceState.SEALED).rank <= InstanceState.QUARANTINED.rank
     ]
-    for record in records:
-        instances.keep_record(record)
-    contents.quarantine(records)
-    contents.release(
-        batch,
-        [
-            key
-            for key, answer in answers.items()
-            if previous.get(key) is InstanceState.QUARANTINED
-            and answer.state.rank > InstanceState.QUARANTINED.rank
-        ],
+    imported_after_all = {
+        key: answer.state
+        for key, answer in answers.items()
+        if previous.get(key) is InstanceState.QUARANTINED
+        and answer.state.rank > InstanceState.QUARANTINED.rank
+    }
+    # The ledger first: it knows the history that the record in S3 tells too.
+    instances.keep_records(
+        contents.quarantine(records) + contents.take_off(batch, imported_after_all)
     )
     instances.mark_imported(
         [
@@ -86,11 +89,19 @@ def settle(
     return Settlement(
         duplicates=sum(found.duplicate for found in first),
         conflicts=sum(found.conflicting for found in first),
+        two_studies=sum(found.two_studies for found in first),
     )
 
 
 def _quarantined(
-    key: str, answer: Answer, row: Row | None, *, batch: BatchId, job_id: str, now: float
+    key: str,
+    answer: Answer,
+    row: Row | None,
+    *,
+    batch: BatchId,
+    part: Part,
+    job_id: str,
+    now: float,
 ) -> Quarantined:
     reason = answer.reason or QuarantineReason.IMPORT_REFUSED
     return Quarantined(
@@ -106,4 +117,6 @@ def _quarantined(
         job_id=job_id,
         received_at=row.received_at if row else 0.0,
         quarantined_at=now,
+        attempts=(part.attempt,),
+        redrives=(Redrive(part.planned_at, part.attempt, part.operator),) if part.operator else (),
     )

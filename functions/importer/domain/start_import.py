@@ -107,7 +107,7 @@ class StartImport:
         rows = manifest.rows[: batch.rows]
         found = batch.add_extras(sorted(listing.keys() - {row.key for row in rows}))
         skip = len(batch.id.prefix)
-        covered = tuple(batch.id.prefix + part.prefix for part in batch.parts)
+        covered = tuple(batch.id.prefix + part.prefix for part in batch.parts if part.is_import)
         redriven = batch.rows == 0 and len(manifest.rows) > 0
         loose = [
             key

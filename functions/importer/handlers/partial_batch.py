@@ -1,17 +1,13 @@
-"""Serve a batch of SQS messages one by one; those that fail come back sooner than the queue would."""
+"""Serve a batch of SQS messages one by one; those that fail come back sooner than the queue would.
+
+Powertools' batch processor does the same, and its import is half of a cold start.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from aws_lambda_powertools.utilities.batch import (
-    BatchProcessor,
-    EventType,
-    process_partial_response,
-)
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from importer.domain.errors import RetryLaterError
 from importer.domain.messages import wait_before_retry_s
@@ -36,40 +32,39 @@ class Served:
     """Takes a receipt handle and seconds."""
 
 
-def serve(event: dict[str, Any], context: Any, served: Served) -> dict[str, Any]:
+def serve(event: Mapping[str, Any], served: Served) -> dict[str, Any]:
     """Serve every message of `event` and report those that failed (ReportBatchItemFailures)."""
-
-    def record_handler(record: SQSRecord) -> None:
-        deliveries = int(record.attributes.approximate_receive_count or 1)
-        try:
-            served.work(Message(record.body, deliveries))
-        except Exception as error:
-            wait_s = wait_before_retry_s(deliveries)
-            _log_failure(served.telemetry, record, error, deliveries, wait_s)
-            served.postpone(record.receipt_handle, wait_s)
-            raise
-
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
     try:
-        return dict(process_partial_response(event, record_handler, processor, context))
+        failed = [record["messageId"] for record in event["Records"] if not _serve(record, served)]
     finally:
         served.telemetry.flush()
+    return {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
 
 
-def _log_failure(
-    telemetry: PowertoolsTelemetry,
-    record: SQSRecord,
-    error: Exception,
-    deliveries: int,
-    wait_s: int,
-) -> None:
-    """Log a failure by its kind; no traceback's values, no body."""
+def _serve(record: Mapping[str, Any], served: Served) -> bool:
+    deliveries = int(record.get("attributes", {}).get("ApproximateReceiveCount") or 1)
+    try:
+        served.work(Message(record["body"], deliveries))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the message comes back and the others go on
+        _postpone(record, error, deliveries, served)
+        return False
+    return True
+
+
+def _postpone(record: Mapping[str, Any], error: Exception, deliveries: int, served: Served) -> None:
+    """Log a failure by its kind (no traceback's values, no body) and bring the message back in time."""
+    wait_s = wait_before_retry_s(deliveries)
+    telemetry = served.telemetry
     log = telemetry.info if isinstance(error, RetryLaterError) else telemetry.error
     log(
         "message_failed",
-        message_id=record.message_id,
+        message_id=record["messageId"],
         error=type(error).__name__,
         reason=str(error)[:300],
         deliveries=deliveries,
         wait_s=wait_s,
     )
+    try:
+        served.postpone(record["receiptHandle"], wait_s)
+    except Exception as late:  # noqa: BLE001 - then it comes back after the queue's own visibility timeout
+        telemetry.warning("message_not_postponed", error=type(late).__name__)

@@ -21,9 +21,9 @@ from importer.handlers.partial_batch import Message, Served, serve
 from importer.observability import PowertoolsTelemetry
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Start the jobs of every batch that the messages announce."""
-    return serve(event, context, _served())
+    return serve(event, _served())
 
 
 @cache
