@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := contract container/receiver functions/importer template_gen local ci tests $(wildcard bench)
+SOURCES := contract container/receiver container/rootfs.py functions/importer template_gen local ci tests $(wildcard bench)
 
 .PHONY: help
 help: ## list the targets
