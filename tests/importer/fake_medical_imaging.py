@@ -10,12 +10,13 @@ from botocore.exceptions import ClientError
 
 
 class FakeMedicalImaging:
-    """StartDICOMImportJob and GetDICOMImportJob; every object of a prefix is imported."""
+    """Start, get and list import jobs; every object of a prefix is imported, unless refused."""
 
     def __init__(self, s3: Any) -> None:
         self.s3 = s3
         self.jobs: dict[str, dict[str, Any]] = {}
         self.throttle = 0
+        self.refused: set[str] = set()
 
     def start_dicom_import_job(self, **request: Any) -> dict[str, Any]:
         """Run the job at once."""
@@ -41,6 +42,12 @@ class FakeMedicalImaging:
         """Return the job."""
         return {"jobProperties": self.jobs[request["jobId"]]}
 
+    def list_dicom_import_jobs(self, **_request: Any) -> dict[str, Any]:
+        """Return every job on one page."""
+        names = ("jobId", "jobName", "jobStatus", "endedAt")
+        summaries = [{name: job[name] for name in names} for job in self.jobs.values()]
+        return {"jobSummaries": summaries}
+
     def _write(self, input_uri: str, bucket: str, folder: str) -> None:
         landing, _, prefix = input_uri.removeprefix("s3://").partition("/")
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=landing, Prefix=prefix)
@@ -48,11 +55,23 @@ class FakeMedicalImaging:
         lines = [
             json.dumps({"inputFile": key, "importResponse": {"imageSetId": "s", "isPrimary": True}})
             for key in keys
+            if key not in self.refused
+        ]
+        refusals = [
+            json.dumps({"inputFile": key, "exception": {"exceptionType": "ValidationException"}})
+            for key in keys
+            if key in self.refused
         ]
         summary = {"jobSummary": {"numberOfScannedFiles": len(keys)}}
         self.s3.put_object(
             Bucket=bucket, Key=f"{folder}SUCCESS/success.ndjson", Body="\n".join(lines).encode()
         )
+        if refusals:
+            self.s3.put_object(
+                Bucket=bucket,
+                Key=f"{folder}FAILURE/failure.ndjson",
+                Body="\n".join(refusals).encode(),
+            )
         self.s3.put_object(
             Bucket=bucket,
             Key=f"{folder}job-output-manifest.json",

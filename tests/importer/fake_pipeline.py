@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from contract.keys import BatchId
 from contract.manifest import Row
+from importer.domain.commands import Command, Report
 from importer.domain.errors import OutputNotReadyError, RetryLaterError
 from importer.domain.messages import announced_batches, inquiry_of
 from importer.domain.planning import JobQuota
 from importer.domain.record_outcome import Inquiry, RecordOutcome
+from importer.domain.redrive import Redriving
 from importer.domain.start_import import StartImport
 from importer.domain.sweep import Sweep, SweepPolicy
 from tests.importer.builders import make_manifest
@@ -68,6 +70,25 @@ class FakePipeline:
             landing_bucket=LANDING,
             output_grace_s=900,
         )
+
+    @property
+    def redriving(self) -> Redriving:
+        return Redriving(
+            manifests=self.landing,
+            instances=self.landing,
+            batches=self.ledger,
+            contents=self.ledger,
+            quarantine=self.ledger,
+            announcements=self.queues,
+            telemetry=self.telemetry,
+            clock=self.clock,
+            quota=self.quota,
+        )
+
+    def command(self, action: str = "redrive", for_s: float = 60, **target: object) -> Report:
+        """Let an operator ask for something."""
+        command = Command.parse({"action": action, "operator": "j.doe", **target})
+        return self.redriving.run(command, until=self.clock.now + for_s)
 
     def land(self, batch: BatchId, rows: int | list[Row]) -> list[str]:
         """Land and seal a batch, without announcing it; return its keys."""

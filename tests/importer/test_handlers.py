@@ -16,7 +16,7 @@ from contract.keys import BatchId
 from importer.adapters.ledger import Ledger
 from importer.domain.counts import Counts
 from importer.domain.messages import batch_announcement
-from importer.handlers import record_outcome, start_import, sweep
+from importer.handlers import record_outcome, redrive, start_import, sweep
 from tests.importer.builders import NOW, make_batch_id, make_manifest
 from tests.importer.conftest import Aws
 from tests.importer.fake_medical_imaging import FakeMedicalImaging
@@ -55,9 +55,9 @@ def service(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMedicalIm
     def client(name: str, **_: Any) -> Any:
         return fake if name == "medical-imaging" else aws.client(name)
 
-    for module in (start_import, record_outcome, sweep):
+    for module in (start_import, record_outcome, sweep, redrive):
         monkeypatch.setattr(module, "client", client)
-    caches = (start_import._served, record_outcome._served, sweep._sweep)
+    caches = (start_import._served, record_outcome._served, sweep._sweep, redrive._redriving)
     yield fake
     for cached in caches:
         cached.cache_clear()
@@ -175,7 +175,57 @@ def test_a_bad_message_fails_alone(aws: Aws, service: FakeMedicalImaging) -> Non
     assert len(service.jobs) == 1
 
 
-@pytest.mark.parametrize("name", ["start_import", "record_outcome", "sweep"])
+def pump(aws: Aws, service: FakeMedicalImaging) -> None:
+    """Serve announcements and the outcomes of the jobs that they start."""
+    known = set(service.jobs)
+    start_import.handler(receive(aws, aws.import_queue), Context())
+    for job_id in service.jobs.keys() - known:
+        aws.client("sqs").send_message(QueueUrl=aws.outcome_queue, MessageBody=job_event(job_id))
+    record_outcome.handler(receive(aws, aws.outcome_queue), Context())
+
+
+def test_a_redrive_goes_all_the_way(aws: Aws, service: FakeMedicalImaging) -> None:
+    """An operator's event brings a refused object in; ledger and bucket tell who asked."""
+    land(aws, BATCH, 3)
+    key = make_manifest(BATCH, 3).rows[1].key
+    service.refused = {key}
+    aws.client("sqs").send_message(QueueUrl=aws.import_queue, MessageBody=batch_announcement(BATCH))
+    pump(aws, service)
+    ledger = Ledger(aws.client("dynamodb"), aws.table, lambda: NOW)
+    before = ledger.totals()
+    service.refused = set()
+
+    answer = redrive.handler({"action": "redrive", "operator": "j.doe", "key": key}, Context())
+    pump(aws, service)
+
+    found = aws.client("s3").list_objects_v2(Bucket=aws.landing, Prefix="quarantine/")["Contents"]
+    body = aws.client("s3").get_object(Bucket=aws.landing, Key=found[0]["Key"])["Body"].read()
+    record = json.loads(body)
+    assert before == Counts(landed=3, imported=2, quarantined=1, jobs=1)
+    assert isinstance(answer, dict)
+    assert (answer["asked"], answer["complete"]) == (1, True)
+    assert ledger.totals() == Counts(landed=3, imported=3, jobs=2)
+    assert ledger.quarantined(10) == []
+    assert record["state"] == "IMPORTED"
+    assert [redriven["operator"] for redriven in record["redrives"]] == ["j.doe"]
+
+
+def test_redrive_answers_a_dashboard_in_a_sentence(aws: Aws, service: FakeMedicalImaging) -> None:
+    """A button gets HTML, escaped; what is no command gets the reason; documentation on request."""
+    land(aws, BATCH, 1)
+    event = {"action": "redrive", "operator": "a", "batch": str(BATCH), "widgetContext": {}}
+
+    unknown = redrive.handler(event, Context())
+    refused = redrive.handler(event | {"batch": "<b>"}, Context())
+
+    assert unknown == "<p>Images: 0 asked for, 1 unknown.</p>"
+    assert "&lt;b&gt;" in refused
+    assert "error" in redrive.handler({}, Context())
+    assert "operator" in redrive.handler({"describe": True}, Context())
+    assert service.jobs == {}
+
+
+@pytest.mark.parametrize("name", ["start_import", "record_outcome", "sweep", "redrive"])
 def test_importing_a_handler_touches_no_aws(name: str) -> None:
     """A handler can be imported with an empty environment, and without loading boto3."""
     code = f"import importer.handlers.{name}, sys; sys.exit('boto3' in sys.modules)"

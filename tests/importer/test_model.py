@@ -38,6 +38,8 @@ ACTIONS = st.lists(
                 "conflict",
                 "late_output",
                 "late_object",
+                "redrive",
+                "redrive_all",
                 "seal",
                 "wait",
             ]
@@ -145,6 +147,12 @@ class World:
         if row.key not in self.expected:
             self.pipe.landing.land([row])
             self._destine(row.key, "imported")
+
+    def do_redrive(self, number: int) -> None:
+        self.pipe.command(batch=str(BATCHES[number % len(BATCHES)]))
+
+    def do_redrive_all(self, number: int) -> None:
+        self.pipe.command(all=True, limit=1 + number % 5)
 
     def do_seal(self, number: int) -> None:
         batch = BATCHES[number % len(BATCHES)]
