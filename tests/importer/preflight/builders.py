@@ -45,7 +45,7 @@ GOOD = Properties(
 
 
 def subnet(name: str, zone: str, cidr: str, **other: Any) -> Subnet:
-    values = {"vpc_id": VPC, "free_addresses": 200, "owner": ACCOUNT} | other
+    values: dict[str, Any] = {"vpc_id": VPC, "free_addresses": 200, "owner": ACCOUNT} | other
     return Subnet(id=name, zone=zone, cidr=cidr, **values)
 
 

@@ -9,7 +9,7 @@ from importer.adapters.clients import error_code
 from importer.preflight.facts import RoleState
 
 _ABSENT = "NoSuchEntity"
-_MADE_BY_ANOTHER = "InvalidInput"
+_MADE_BY_ANOTHER = ("InvalidInput", "EntityAlreadyExists")
 """Somebody made it since it was looked for: its name has been taken."""
 _PASSING = frozenset({"ConcurrentModification", "ServiceFailure", "Throttling"})
 _WAITS_S = (0.5, 1.0, 2.0)
@@ -56,7 +56,7 @@ class IamRoles:
                 self._iam.create_service_linked_role(AWSServiceName=service)
             except Exception as error:
                 code = error_code(error)
-                if code == _MADE_BY_ANOTHER:
+                if code in _MADE_BY_ANOTHER:
                     return ""
                 if not code:
                     raise
