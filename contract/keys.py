@@ -19,6 +19,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Self
 
 INCOMING_PREFIX = "incoming/"
@@ -98,7 +99,7 @@ class BatchId:
     @property
     def prefix(self) -> str:
         """Folder of the batch's instances; ends with a slash, as an import job's prefix must."""
-        return f"{INCOMING_PREFIX}{self.hour}/{self}/"
+        return _prefix(self)
 
     @property
     def manifest_key(self) -> str:
@@ -108,6 +109,11 @@ class BatchId:
     def instance_key(self, n: int) -> str:
         """Return a never-used key for the batch's instance number `n` (0..9,999)."""
         return f"{self.prefix}{n // SHARD_INSTANCES:02d}/{n:04d}/{secrets.token_hex(8)}{INSTANCE_SUFFIX}"
+
+
+@lru_cache(maxsize=64)  # asked for every instance, of a few batches
+def _prefix(batch: BatchId) -> str:
+    return f"{INCOMING_PREFIX}{batch.hour}/{batch}/"
 
 
 @dataclass(frozen=True, slots=True)

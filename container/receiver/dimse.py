@@ -56,10 +56,13 @@ class Command(NamedTuple):
 
 _ELEMENT = struct.Struct("<HHL")
 _US = struct.Struct("<H")
+_OUTCOME = struct.Struct("<" + 4 * "HHLH")
+_GROUP_LENGTH = struct.Struct("<HHLL")
 _FIELD = 0x0100
 _MESSAGE_ID = 0x0110
 _RESPONDED_ID = 0x0120
 _DATASET_TYPE = 0x0800
+_STATUS = 0x0900
 
 
 def decode(data: bytes) -> Command:
@@ -115,19 +118,17 @@ def encode_response(command: Command, status: Status, comment: str = "") -> byte
     elements = b"".join(
         (
             _uid(0x0002, command.sop_class),
-            _us(_FIELD, command.field | RESPONSE),
-            _us(_RESPONDED_ID, command.message_id),
-            _us(_DATASET_TYPE, NO_DATASET),
-            _us(0x0900, status),
+            _OUTCOME.pack(
+                *(0, _FIELD, 2, command.field | RESPONSE),
+                *(0, _RESPONDED_ID, 2, command.message_id),
+                *(0, _DATASET_TYPE, 2, NO_DATASET),
+                *(0, _STATUS, 2, status),
+            ),
             _text(0x0902, comment),
             _uid(0x1000, command.sop_instance),
         )
     )
-    return _ELEMENT.pack(0, 0, 4) + len(elements).to_bytes(4, "little") + elements
-
-
-def _us(element: int, value: int) -> bytes:
-    return _ELEMENT.pack(0, element, 2) + _US.pack(value)
+    return _GROUP_LENGTH.pack(0, 0, 4, len(elements)) + elements
 
 
 def _uid(element: int, value: bytes) -> bytes:

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Protocol
 
-from contract import metadata
-from contract.manifest import Row
+from contract import manifest, metadata
 from contract.reasons import WireReason
 from receiver.ports import Identity, Origin
 
@@ -37,7 +36,7 @@ def encode_crc64nvme(crc: int) -> str:
 def encode_row(instance: Described, *, key: str, now: float) -> bytes:
     """Return the manifest row of an instance that lies under `key`."""
     identity, origin = instance.identity, instance.origin
-    return Row(
+    return manifest.encode_row(
         key=key,
         sop_instance_uid=identity.sop_instance_uid,
         sop_class_uid=identity.sop_class_uid,
@@ -50,7 +49,7 @@ def encode_row(instance: Described, *, key: str, now: float) -> bytes:
         called_ae_title=origin.called_ae_title,
         peer=origin.peer,
         received_at=round(now, 3),
-    ).encode()
+    )
 
 
 def object_metadata(instance: Described, *, now: float) -> Mapping[str, str]:

@@ -147,6 +147,8 @@ class Reception:
         self._walk = HeaderWalk(context.transfer_syntax)
         self._walk.done = refusal is not None
         self._judged = refusal is not None
+        self._sound = False
+        """Judged, and not refused."""
         self._assembly: Assembly | None = None
         self._meta_bytes = 0
         self._received_at = 0.0
@@ -238,7 +240,7 @@ class Reception:
                 stream.skip(left)
                 return
             wanted = left
-            if not self._judged or self._refusal is not None:
+            if not self._sound:
                 # Nothing may be asked beyond what is held without an upload, see header.MAX_BYTES.
                 room = MAX_REFUSED_BYTES - (assembly.size - self._meta_bytes)
                 if room <= 0:
@@ -251,9 +253,7 @@ class Reception:
                 self._failure = error
                 self._drop()
                 continue
-            room = 0
-            for view in views:
-                room += len(view)
+            room = len(views[0]) if len(views) == 1 else sum(map(len, views))
             count = stream.receive_into(views, ahead=ahead if room == left else 0)
             if not walk.done:
                 _feed(walk, views, count)
@@ -282,6 +282,7 @@ class Reception:
                 series_instance_uid=_printable_or_empty(uids.get(SERIES_INSTANCE_UID, "")),
             )
             self._assembly.identify(self._identity)
+            self._sound = True
 
     def _keep_refused(self, assembly: Assembly, refusal: Refusal, remark: str = "") -> None:
         self._assembly = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pydicom._uid_dict import UID_dictionary
 from pynetdicom import sop_class
@@ -90,6 +91,7 @@ NON_STORAGE = _non_storage()
 """Registered UIDs that no storage context may propose; Verification is among them."""
 
 
+@lru_cache(maxsize=1024)  # asked a few times for each instance: command, context, response
 def uid_text(raw: bytes) -> str:
     """Return a UID as text, its padding removed.
 
@@ -107,6 +109,7 @@ def printable(text: str) -> str:
     return escaped[:_MAX_UID]
 
 
+@lru_cache(maxsize=1024)
 def uid_fault(raw: bytes) -> WireReason | None:
     """Return why a UID from a command set cannot be used, None if it can.
 
