@@ -13,6 +13,7 @@ import http.client
 import ssl
 import time
 import urllib.request
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -54,6 +55,7 @@ class SignedConnections:
         self._credentials = credentials
         self._clock = clock
         self._idle: deque[http.client.HTTPConnection] = deque()
+        weakref.finalize(self, _close, self._idle)
         self._failures = 0
         self._key: tuple[tuple[str, str], bytes] = (("", ""), b"")
 
@@ -167,6 +169,11 @@ def connections_of(client: Any, url: str) -> SignedConnections | None:
         return frozen.access_key, frozen.secret_key, frozen.token or ""
 
     return SignedConnections(url, service=name, region=region, credentials=fresh)
+
+
+def _close(idle: deque[http.client.HTTPConnection]) -> None:
+    while idle:
+        idle.pop().close()
 
 
 def _tls_context() -> ssl.SSLContext:

@@ -48,7 +48,9 @@ class Updates:
             document = json.loads(content)
         except (NotSentError, ValueError):
             return None
-        if status == _OK and isinstance(document, dict):
+        if not isinstance(document, dict):
+            return None
+        if status == _OK:
             return document
         kind = str(document.get("__type", "")).rpartition("#")[2]
         if status == _BAD_REQUEST and kind == CONDITION_FAILED and "Item" in document:
