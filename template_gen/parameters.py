@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from troposphere import Parameter, Template
 
-from template_gen import guide_parameters, option_parameters
+from template_gen import advanced_parameters, guide_parameters, option_parameters
 from template_gen.form import Form
 
 
@@ -71,7 +71,7 @@ def add_parameters(template: Template) -> Parameters:
         **option_parameters.add_network_options(form),
         **option_parameters.add_data(form),
         **option_parameters.add_monitoring(form),
-        **option_parameters.add_advanced(form),
+        **advanced_parameters.add_advanced(form),
     )
     form.publish()
     return parameters
