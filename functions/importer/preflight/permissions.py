@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from importer.preflight.checks.quotas import ALL
 from importer.preflight.checks.service_roles import ROLES
 from importer.preflight.properties import CERTIFICATE, DATASTORE, KMS_KEY
 
@@ -31,6 +30,9 @@ class Permission:
     equals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+DEPENDENT_ACTIONS = ("elasticloadbalancing:DescribeAccountLimits",)
+"""Called by no code of ours, but needed by what it calls."""
+
 PERMISSIONS = (
     Permission(
         actions=(
@@ -47,18 +49,20 @@ PERMISSIONS = (
         reason="The chosen network, and what of the quotas is in use; these take no resource.",
     ),
     Permission(
-        actions=("servicequotas:GetServiceQuota",),
-        resources=tuple(
-            f"arn:${{AWS::Partition}}:servicequotas:{_HERE}:{quota.service}/{quota.code}"
-            for quota in ALL
+        actions=(
+            "servicequotas:GetServiceQuota",
+            "servicequotas:GetAWSDefaultServiceQuota",
+            "medical-imaging:ListDatastores",
         ),
-        reason="Quotas that the stack could exceed.",
+        resources=("*",),
+        reason="Quotas that the stack could exceed: applied, or default where nobody changed one; data "
+        "stores count towards one. None of these takes a resource.",
     ),
     Permission(
-        actions=("servicequotas:GetAWSDefaultServiceQuota", "medical-imaging:ListDatastores"),
+        actions=DEPENDENT_ACTIONS,
         resources=("*",),
-        reason="A quota that was never changed has its default only; data stores count towards one. "
-        "Neither takes a resource.",
+        reason="Service Quotas asks Elastic Load Balancing in the caller's name (Service Authorization "
+        "Reference, dependent actions of GetServiceQuota). It takes no resource.",
     ),
     Permission(
         actions=("iam:GetRole",),

@@ -33,6 +33,7 @@ ALARMS = {
     "Resource": "*",
 }
 ENOUGH = (IAM_DECIDES, LOGS, ALARMS)
+EVERY = tuple(need.service for need in key.NEEDS)
 
 
 def of_certificate(**changes: Any) -> Iterator[Problem]:
@@ -40,7 +41,7 @@ def of_certificate(**changes: Any) -> Iterator[Problem]:
 
 
 def of_key(
-    *statements: Mapping[str, Any], services: tuple[str, ...] = (), **changes: Any
+    *statements: Mapping[str, Any], services: tuple[str, ...] = EVERY, **changes: Any
 ) -> Iterator[Problem]:
     found = Key(state="Enabled", symmetric=True, policy={"Statement": list(statements)})
     return key.check_key(KEY, replace(found, **changes), services, STACK)
@@ -163,6 +164,8 @@ SOUND = {
         IAM_DECIDES | {"Principal": {"AWS": ACCOUNT}}, LOGS, ALARMS
     ),
     "key policy for what is used": of_key(IAM_DECIDES, services=("s3", "dynamodb")),
+    "key policy of KMS's own making": of_key(IAM_DECIDES, services=()),
+    "key policy that the guide prints": of_key(*key.needed_policy(STACK, EVERY)),
     "key policy that cannot be read": of_key(policy=None),
     "active data store": check_datastore("d" * 32, "ACTIVE"),
     "just enough vCPUs": quotas.check_vcpus(GOOD, 3.0),

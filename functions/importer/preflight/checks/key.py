@@ -50,6 +50,30 @@ NEEDS = (
     # HealthImaging likewise (developer guide, "Data encryption").
     Need(service="medical-imaging", actions=("kms:CreateGrant", "kms:DescribeKey", *_DATA_KEYS)),
 )  # fmt: skip
+USUAL = tuple(need.service for need in NEEDS if not need.principals)
+"""The data's services. Log groups and the alarms' topic hold no patient data: only a template that gives
+them the key names them."""
+
+
+def needed_policy(stack: Stack, services: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """Return the statements that a key's policy needs for `services`, for the guide to print."""
+    own_name = [need for need in NEEDS if need.principals and need.service in services]
+    return [
+        {"Effect": "Allow", "Principal": {"AWS": _root(stack)}, "Action": "kms:*", "Resource": "*"},
+        *(
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": need.principals[0].format(region=stack.region)},
+                "Action": sorted(need.actions),
+                "Resource": "*",
+            }
+            for need in own_name
+        ),
+    ]
+
+
+def _root(stack: Stack) -> str:
+    return f"arn:{stack.partition}:iam::{stack.account}:root"
 
 
 def check_arn(arn: str, stack: Stack) -> Iterator[Problem]:
@@ -69,7 +93,7 @@ def check_arn(arn: str, stack: Stack) -> Iterator[Problem]:
 def check_key(
     arn: str, key: Key | None, services: tuple[str, ...], stack: Stack
 ) -> Iterator[Problem]:
-    """Check the key of a good ARN for `services` (none: for all that there are needs of)."""
+    """Check the key of a good ARN for `services` (none named: the usual ones)."""
     name = arn.rpartition("/")[2]
     if key is None:
         yield fault(
@@ -98,10 +122,10 @@ def _check_policy(
 ) -> Iterator[Problem]:
     without_iam: list[str] = []
     for need in NEEDS:
-        if services and need.service not in services:
+        if need.service not in (services or USUAL):
             continue
         principals = [one.format(region=stack.region) for one in need.principals]
-        wanted = principals or [f"arn:{stack.partition}:iam::{stack.account}:root", stack.account]
+        wanted = principals or [_root(stack), stack.account]
         lacking = [one for one in need.actions if not _allows(policy, wanted, one)]
         if lacking and principals:
             yield fault(
@@ -118,9 +142,9 @@ def _check_policy(
         yield fault(
             KMS_KEY,
             en=f"{KMS_KEY}: the policy of key {name} does not let IAM of account {stack.account} allow its "
-            f"use ({services_text}); add the principal arn:{stack.partition}:iam::{stack.account}:root.",
+            f"use ({services_text}); add the principal {_root(stack)}.",
             ja=f"{KMS_KEY}のキー（{name}）のキーポリシーでアカウント{stack.account}のIAMによる許可が有効になっておらず"
-            f"{services_text}が利用できないため、arn:{stack.partition}:iam::{stack.account}:rootを追加してください。",
+            f"{services_text}が利用できないため、{_root(stack)}を追加してください。",
         )
 
 
