@@ -150,7 +150,7 @@ CASES = {
     "image of another Region with endpoints only": Case(
         replace(GOOD, image="709825985650.dkr.ecr.us-east-1.amazonaws.com/storescp@sha256:0"),
         with_routes((TO_INTERNET,), (), endpoints=INTERFACES, groups=OPEN), FAULT, "PrivateSubnetIDs",
-        ("us-east-1.ecr.api, us-east-1.ecr.dkr, us-east-1.s3",), ("us-east-1.ecr.dkr",),
+        ("the image is in us-east-1", "copy the image to ECR of eu-west-1 and give it as ImageURI"), ("us-east-1のコンテナイメージを取得できない", "eu-west-1のECRにコピーしてImageURIに指定してください"),
     ),
     "NAT gateway deleted": Case(
         GOOD, with_routes((TO_INTERNET,), (Route("0.0.0.0/0", "nat-0", active=False),)), FAULT,

@@ -14,6 +14,7 @@ from importer.preflight.checks.ways import Ways, ways_from
 from importer.preflight.facts import NatGateway, Network
 from importer.preflight.problems import Problem, fault, listed, warning
 from importer.preflight.properties import (
+    IMAGE,
     INTERNET_FACING,
     PRIVATE_SUBNETS,
     PUBLIC_SUBNETS,
@@ -105,7 +106,7 @@ def _check_private(
     if exposed:
         yield _exposed(exposed)
     for missing, names in cut_off.items():
-        yield _cut_off(names, missing)
+        yield _cut_off(names, missing, stack.region)
 
 
 def _is_unusable(gateway: str, network: Network) -> bool:
@@ -153,7 +154,18 @@ def _exposed(names: list[str]) -> Problem:
     )
 
 
-def _cut_off(names: list[str], missing: tuple[str, ...]) -> Problem:
+def _cut_off(names: list[str], missing: tuple[str, ...], region: str) -> Problem:
+    if strangers := [name for name in missing if f".{region}." not in name]:
+        image_region = short_name(strangers[0]).split(".")[0]
+        return fault(
+            PRIVATE_SUBNETS,
+            IMAGE,
+            en=f"{PRIVATE_SUBNETS}: {listed(names)} have no route to a NAT gateway and the image is in "
+            f"{image_region}; add 0.0.0.0/0 to one, or copy the image to ECR of {region} and give it as "
+            f"{IMAGE}.",
+            ja=f"{PRIVATE_SUBNETS}の{listed(names)}にNAT Gatewayへのルートがなく{image_region}のコンテナイメージを取得できないため、"
+            f"0.0.0.0/0のルートを追加するか、イメージを{region}のECRにコピーして{IMAGE}に指定してください。",
+        )
     services = ", ".join(short_name(name) for name in missing)
     return fault(
         PRIVATE_SUBNETS,
