@@ -35,6 +35,18 @@ run: setup ## the whole product on this machine; Ctrl-C drains and stops it
 send: setup ## send DICOM files and watch them arrive: make send FILES=DIR [HOST= PORT= AET=]
 	@exec $(BIN)/python -m local.send "$(FILES)" $(if $(HOST),--host "$(HOST)") $(if $(PORT),--port "$(PORT)") $(if $(AET),--called-ae-title "$(AET)")
 
+.PHONY: redrive
+redrive: setup ## have quarantined images imported again: make redrive KEY=|BATCH=|ALL=1 [STACK=] [OPERATOR=]
+	@$(BIN)/python -m importer.redrive $(if $(KEY),--key "$(KEY)") $(if $(BATCH),--batch "$(BATCH)") $(if $(ALL),--all) $(if $(STACK),--stack "$(STACK)") $(if $(OPERATOR),--operator "$(OPERATOR)")
+
+.PHONY: release
+release: setup ## let originals of warned or conflicting images expire: make release KEY=|BATCH= [STACK=] [OPERATOR=]
+	@$(BIN)/python -m importer.redrive --action release $(if $(KEY),--key "$(KEY)") $(if $(BATCH),--batch "$(BATCH)") $(if $(STACK),--stack "$(STACK)") $(if $(OPERATOR),--operator "$(OPERATOR)")
+
+.PHONY: rebuild-ledger
+rebuild-ledger: setup ## make a lost ledger anew from S3 and HealthImaging [STACK=]
+	@$(BIN)/python -m importer.rebuild_ledger $(if $(STACK),--stack "$(STACK)")
+
 .PHONY: test
 test: setup ## the test suite, on two processes (PYTEST="-k name" for a part)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)

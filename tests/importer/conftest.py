@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
@@ -26,13 +27,19 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the emulated account."""
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the emulator asks for any
-        )
+        return _client(self.endpoint, service)
+
+
+@cache
+def _client(endpoint: str, service: str) -> Any:
+    """Return a client: making one takes longer than most tests."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 - the emulator asks for any
+    )
 
 
 @pytest.fixture(scope="session")

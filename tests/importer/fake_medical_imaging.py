@@ -17,6 +17,9 @@ class FakeMedicalImaging:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.throttle = 0
         self.refused: set[str] = set()
+        self.warned: set[str] = set()
+        self.poison: set[str] = set()
+        self.running = False
 
     def start_dicom_import_job(self, **request: Any) -> dict[str, Any]:
         """Run the job at once."""
@@ -30,17 +33,35 @@ class FakeMedicalImaging:
         self.jobs[job_id] = {
             "jobId": job_id,
             "jobName": request["jobName"],
-            "jobStatus": "COMPLETED",
+            "jobStatus": self._status(request["inputS3Uri"]),
             "inputS3Uri": request["inputS3Uri"],
             "outputS3Uri": f"s3://{bucket}/{folder}",
             "endedAt": datetime.now(UTC),
         }
-        self._write(request["inputS3Uri"], bucket, folder)
+        if self.jobs[job_id]["jobStatus"] == "COMPLETED":
+            self._write(request["inputS3Uri"], bucket, folder)
         return {"jobId": job_id}
 
     def get_dicom_import_job(self, **request: Any) -> dict[str, Any]:
         """Return the job."""
         return {"jobProperties": self.jobs[request["jobId"]]}
+
+    def finish(self, job_id: str) -> None:
+        """End a running job."""
+        job = self.jobs[job_id]
+        job["jobStatus"] = "COMPLETED"
+        bucket, _, folder = job["outputS3Uri"].removeprefix("s3://").partition("/")
+        self._write(job["inputS3Uri"], bucket, folder)
+
+    def _status(self, input_uri: str) -> str:
+        if self.running:
+            return "IN_PROGRESS"
+        return "FAILED" if self.poison & set(self._keys(input_uri)) else "COMPLETED"
+
+    def _keys(self, input_uri: str) -> list[str]:
+        bucket, _, prefix = input_uri.removeprefix("s3://").partition("/")
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
     def list_dicom_import_jobs(self, **_request: Any) -> dict[str, Any]:
         """Return every job on one page."""
@@ -49,13 +70,24 @@ class FakeMedicalImaging:
         return {"jobSummaries": summaries}
 
     def _write(self, input_uri: str, bucket: str, folder: str) -> None:
-        landing, _, prefix = input_uri.removeprefix("s3://").partition("/")
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=landing, Prefix=prefix)
-        keys = [item["Key"] for page in pages for item in page.get("Contents", ())]
+        keys = self._keys(input_uri)
         lines = [
             json.dumps({"inputFile": key, "importResponse": {"imageSetId": "s", "isPrimary": True}})
             for key in keys
             if key not in self.refused
+        ]
+        warnings = [
+            json.dumps(
+                {
+                    "inputFile": key,
+                    "importResponse": {
+                        "imageSetId": "s",
+                        "warnings": [{"warning_reason_code": "45330"}],
+                    },
+                }
+            )
+            for key in keys
+            if key in self.warned
         ]
         refusals = [
             json.dumps({"inputFile": key, "exception": {"exceptionType": "ValidationException"}})
@@ -66,12 +98,13 @@ class FakeMedicalImaging:
         self.s3.put_object(
             Bucket=bucket, Key=f"{folder}SUCCESS/success.ndjson", Body="\n".join(lines).encode()
         )
-        if refusals:
-            self.s3.put_object(
-                Bucket=bucket,
-                Key=f"{folder}FAILURE/failure.ndjson",
-                Body="\n".join(refusals).encode(),
-            )
+        for kind, found in (("FAILURE", refusals), ("WARNING", warnings)):
+            if found:
+                self.s3.put_object(
+                    Bucket=bucket,
+                    Key=f"{folder}{kind}/{kind.lower()}.ndjson",
+                    Body="\n".join(found).encode(),
+                )
         self.s3.put_object(
             Bucket=bucket,
             Key=f"{folder}job-output-manifest.json",

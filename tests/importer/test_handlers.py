@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -19,48 +18,16 @@ from importer.domain.messages import batch_announcement
 from importer.handlers import record_outcome, redrive, start_import, sweep
 from tests.importer.builders import NOW, make_batch_id, make_manifest
 from tests.importer.conftest import Aws
+from tests.importer.emulated_functions import Context, job_event, make_functions
 from tests.importer.fake_medical_imaging import FakeMedicalImaging
 
 BATCH = make_batch_id()
 
 
-@dataclass
-class Context:
-    """What the functions read of Lambda's context."""
-
-    milliseconds: int = 60_000
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return what is left."""
-        return self.milliseconds
-
-
 @pytest.fixture
 def service(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMedicalImaging]:
-    fake = FakeMedicalImaging(aws.client("s3"))
-    environment = {
-        "LANDING_BUCKET": aws.landing,
-        "RESULTS_BUCKET": aws.results,
-        "TABLE_NAME": aws.table,
-        "DATASTORE_ID": "d" * 32,
-        "DATA_ACCESS_ROLE_ARN": "arn:aws:iam::123456789012:role/import",
-        "IMPORT_QUEUE_URL": aws.import_queue,
-        "OUTCOME_QUEUE_URL": aws.outcome_queue,
-        "STACK_NAME": "test",
-        "REANNOUNCE_AFTER": "0",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-
-    def client(name: str, **_: Any) -> Any:
-        return fake if name == "medical-imaging" else aws.client(name)
-
-    for module in (start_import, record_outcome, sweep, redrive):
-        monkeypatch.setattr(module, "client", client)
-    caches = (start_import._served, record_outcome._served, sweep._sweep, redrive._redriving)
-    yield fake
-    for cached in caches:
-        cached.cache_clear()
+    for functions in make_functions(aws, monkeypatch):
+        yield functions.service
 
 
 def land(aws: Aws, batch: BatchId, count: int) -> None:
@@ -92,13 +59,6 @@ def receive(aws: Aws, queue_url: str) -> dict[str, Any]:
             for message in response.get("Messages", ())
         ]
     }
-
-
-def job_event(job_id: str) -> str:
-    detail = {"jobId": job_id, "jobStatus": "COMPLETED"}
-    return json.dumps(
-        {"source": "aws.medical-imaging", "detail-type": "Import Job Completed", "detail": detail}
-    )
 
 
 def test_a_batch_goes_all_the_way(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -69,6 +70,23 @@ class HealthImaging:
                 raise ThrottledError(error_code(error)) from error
             raise
         return str(response["jobId"])
+
+    def jobs(self) -> Iterator[Job]:
+        """Return every job that is still known; see `ports.JobHistory`."""
+        request: dict[str, Any] = {"datastoreId": self._datastore_id, "maxResults": 50}
+        while True:
+            page = self._client.list_dicom_import_jobs(**request)
+            for summary in page["jobSummaries"]:
+                yield Job(
+                    job_id=str(summary["jobId"]),
+                    name=str(summary.get("jobName", "")),
+                    status=JobStatus(summary["jobStatus"]),
+                    input_uri="",
+                    output_uri="",
+                )
+            if not page.get("nextToken"):
+                return
+            request["nextToken"] = page["nextToken"]
 
     def job(self, job_id: str) -> Job | None:
         """Return a job; see `ports.ImportService`."""

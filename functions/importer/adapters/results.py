@@ -8,9 +8,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract.keys import BatchId
 from importer.adapters.clients import error_code
 from importer.domain.answers import Answer, OutputKind, UnreadableLineError, merge, parse_line
-from importer.domain.jobs import Job, JobOutput
+from importer.domain.jobs import Job, JobOutput, JobStatus, batch_output_prefix
 
 _SUMMARY = "job-output-manifest.json"
 _MISSING = frozenset({"NoSuchKey", "404"})
@@ -19,9 +20,11 @@ _MISSING = frozenset({"NoSuchKey", "404"})
 class ResultsBucket:
     """Reads job outputs; `ports.Results`."""
 
-    def __init__(self, client: Any, *, datastore_id: str) -> None:
+    def __init__(self, client: Any, *, datastore_id: str, bucket: str = "") -> None:
+        """Read one data store's output; `bucket` is needed only to search for it."""
         self._client = client
         self._datastore_id = datastore_id
+        self._bucket = bucket
 
     def output(self, job: Job) -> JobOutput:
         """Read what is there of a job's output, line by line."""
@@ -34,6 +37,29 @@ class ResultsBucket:
             if body is not None:
                 lines.read(kind, body.iter_lines())
         return JobOutput(answers=merge(lines.answers), scanned=scanned, is_cut=lines.is_cut)
+
+    def jobs_of(self, batch_id: BatchId) -> list[Job]:
+        """Return the jobs whose output lies under a batch's prefixes; see `ports.JobOutputs`."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=batch_output_prefix(batch_id)
+        )
+        folders = {
+            # jobs/<batch>/<attempt>/<data store>-DicomImport-<job>/...
+            "/".join(found["Key"].split("/")[:4])
+            for page in pages
+            for found in page.get("Contents", ())
+            if "-DicomImport-" in found["Key"]
+        }
+        return [self._job_at(batch_id, folder) for folder in sorted(folders)]
+
+    def _job_at(self, batch_id: BatchId, folder: str) -> Job:
+        return Job(
+            job_id=folder.rpartition("-DicomImport-")[2],
+            name=str(batch_id),
+            status=JobStatus.COMPLETED,
+            input_uri="",
+            output_uri=f"s3://{self._bucket}/{folder}/",
+        )
 
     def _folder(self, job: Job) -> tuple[str, str]:
         """Bucket and key prefix of the output: the URI may or may not carry the job's own folder."""

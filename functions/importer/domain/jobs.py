@@ -65,9 +65,14 @@ class JobOutput:
         return self.scanned is not None and not self.is_cut and len(self.answers) >= self.scanned
 
 
+def batch_output_prefix(batch_id: BatchId) -> str:
+    """Return the results key prefix of all of a batch's jobs."""
+    return f"jobs/{batch_id}/"
+
+
 def output_prefix(batch_id: BatchId, attempt: int) -> str:
     """Return the results key prefix that an attempt's job is told to write under."""
-    return f"jobs/{batch_id}/{attempt}/"
+    return f"{batch_output_prefix(batch_id)}{attempt}/"
 
 
 def attempt_of(job: Job) -> tuple[BatchId, int] | None:

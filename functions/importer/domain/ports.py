@@ -87,6 +87,36 @@ class Results(Protocol):
         """Read what is there of a job's output; what is missing is left out, never an error."""
 
 
+class JobOutputs(Results, Protocol):
+    """The results bucket, searched by batch."""
+
+    def jobs_of(self, batch_id: BatchId) -> list[Job]:
+        """Return the jobs that have written output for a batch, as far as their output tells."""
+
+
+class Archive(Protocol):
+    """What the landing bucket keeps for ever besides the images."""
+
+    def sealed(self) -> Iterator[BatchId]:
+        """Return every sealed batch, oldest first."""
+
+    def quarantined(self, batch_id: BatchId) -> list[Quarantined]:
+        """Return the quarantine records of a batch's objects."""
+
+    def released(self, batch_id: BatchId) -> list[Released]:
+        """Return the records of a batch's releases."""
+
+
+class JobHistory(Protocol):
+    """HealthImaging's memory of its jobs (it keeps them for some months)."""
+
+    def jobs(self) -> Iterator[Job]:
+        """Return every job that is still known; without input and output."""
+
+    def job(self, job_id: str) -> Job | None:
+        """Return a job whole; None if the service does not know it."""
+
+
 class ImportService(Protocol):
     """HealthImaging."""
 
