@@ -99,6 +99,9 @@ class Product:
         self._console.start()
         path = Path(self._settings.template) if self._settings.template else template.TEMPLATE
         stack = template.render(template.load(path), self._environ)
+        for resource in stack.resources:
+            if resource.type.startswith(template.CUSTOM):
+                self._say(f"not run here: {resource.logical_id} examines a real account")
         names = [r.logical_id for r in stack.of_type("AWS::Lambda::Function")]
         parts = {name: self._part(name, "local.function", {}) for name in names}
         self._aws.announcement()

@@ -16,6 +16,8 @@ from local.references import mark
 
 REGION = "us-east-1"
 STACK_NAME = "local"
+CUSTOM = "Custom::"
+"""How the type of a resource begins that a function of the stack answers for."""
 TEMPLATE = Path(__file__).parent.parent / "dist" / "storescp.template.json"
 
 NETWORK_PARAMETERS = {

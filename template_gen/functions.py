@@ -101,10 +101,11 @@ class FunctionMaker:
                 Role=arn_of(role),
                 Timeout=plan.timeout_s,
                 MemorySize=plan.memory_mib,
-                Environment=Environment(Variables=plan.environment),
                 LoggingConfig=LoggingConfig(LogGroup=Ref(log_group)),
             )
         )
+        if plan.environment:
+            function.Environment = Environment(Variables=plan.environment)
         return Made(function, role, log_group)
 
     def feed(self, function: Function, queue: Queue) -> EventSourceMapping:

@@ -22,6 +22,7 @@ from template_gen.mappings import add_mappings
 from template_gen.network import add_network
 from template_gen.outputs import add_outputs
 from template_gen.parameters import add_parameters
+from template_gen.preflight import add_preflight, let_everything_wait
 from template_gen.product import NAME, Release, read_release
 from template_gen.queues import add_queues
 from template_gen.replication import add_replication_role, let_replication_read, replicate
@@ -45,6 +46,8 @@ def build_template(release: Release | None = None) -> Template:
     c = add_conditions(template, p)
     assets = add_mappings(template, p, c, release)
     roles = RoleMaker(template, p, c)
+    functions = FunctionMaker(roles, assets)
+    preflight = add_preflight(p, c, functions)
     queues = add_queues(
         template,
         start_import_timeout_s=START_IMPORT_TIMEOUT_S,
@@ -61,7 +64,7 @@ def build_template(release: Release | None = None) -> Template:
     pipeline = add_import_pipeline(
         template,
         p,
-        FunctionMaker(roles, assets),
+        functions,
         storage=storage,
         queues=queues,
         table=table,
@@ -98,4 +101,5 @@ def build_template(release: Release | None = None) -> Template:
         dashboard=dashboard,
         topic=alarms.topic,
     )
+    let_everything_wait(template, preflight)
     return template

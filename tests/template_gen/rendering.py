@@ -82,7 +82,8 @@ def of_type(resources: Mapping[str, Any], kind: str) -> dict[str, Any]:
 def statements(resources: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield every statement of the roles' policies with its role's logical ID."""
     for name, properties in of_type(resources, "AWS::IAM::Role").items():
-        for policy in properties["Policies"]:
+        # cloud-radar leaves an empty text where a list has AWS::NoValue.
+        for policy in filter(None, properties["Policies"]):
             for statement in policy["PolicyDocument"]["Statement"]:
                 yield name, statement
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -28,6 +29,19 @@ TABLE = "DicomImportJobTable.Arn"
 QUEUES = ("ImportQueue.Arn", "OutcomeQueue.Arn")
 DATASTORE = f"arn:aws:medical-imaging:us-east-1:{ACCOUNT}:datastore/Datastore.DatastoreId"
 REPOSITORY = "arn:aws:ecr:us-east-1:709825985650:repository/storescp/storescp"
+STACK = ""
+"""What cloud-radar takes for AWS::StackId."""
+SERVICE_ROLES = tuple(
+    f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{service}/{role}"
+    for service, role in (
+        ("ecs.amazonaws.com", "AWSServiceRoleForECS"),
+        ("elasticloadbalancing.amazonaws.com", "AWSServiceRoleForElasticLoadBalancing"),
+        (
+            "ecs.application-autoscaling.amazonaws.com",
+            "AWSServiceRoleForApplicationAutoScaling_ECSService",
+        ),
+    )
+)
 
 Grants = set[tuple[frozenset[str], tuple[str, ...]]]
 
@@ -56,6 +70,34 @@ GOLDEN: dict[str, Grants] = {
         _grant({"s3:ListBucket"}, RESULTS),
         _grant({"s3:GetObject"}, f"{LANDING}/incoming/*"),
         _grant({"s3:PutObject"}, f"{RESULTS}/*"),
+    },
+    "PreflightFunctionRole": {
+        _grant(LOGS, "PreflightFunctionLogGroup.Arn"),
+        _grant(
+            {
+                "ec2:DescribeAddresses",
+                "ec2:DescribeNatGateways",
+                "ec2:DescribeRouteTables",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcEndpoints",
+                "ec2:DescribeVpcs",
+                "elasticloadbalancing:DescribeLoadBalancers",
+            },
+            "*",
+        ),
+        _grant(
+            {
+                "servicequotas:GetServiceQuota",
+                "servicequotas:GetAWSDefaultServiceQuota",
+                "medical-imaging:ListDatastores",
+            },
+            "*",
+        ),
+        _grant({"elasticloadbalancing:DescribeAccountLimits"}, "*"),
+        _grant({"iam:GetRole"}, *SERVICE_ROLES),
+        _grant({"iam:CreateServiceLinkedRole"}, *SERVICE_ROLES),
+        _grant({"cloudformation:DescribeStacks"}, STACK),
     },
     "StartImportRole": {
         _grant(LOGS, "StartImportLogGroup.Arn"),
@@ -132,11 +174,20 @@ def test_no_role_can_delete() -> None:
     assert {action for action in actions if "Delete" in action} == {"sqs:DeleteMessage"}
 
 
-def test_the_only_resource_that_is_everything_is_the_registrys_token() -> None:
-    """ecr:GetAuthorizationToken has no resource to name."""
-    wide = [s["Action"] for _, s in _allowed() if "*" in s["Resource"]]
+def test_only_reads_and_the_registrys_token_have_everything_as_their_resource() -> None:
+    """ecr:GetAuthorizationToken has no resource to name; nor has what Preflight describes."""
+    wide = {
+        (role, action)
+        for role, statement in _allowed()
+        if "*" in statement["Resource"]
+        for action in statement["Action"]
+    }
+    preflights = {action for role, action in wide if role == "PreflightFunctionRole"}
 
-    assert wide == [["ecr:GetAuthorizationToken"]]
+    assert {action for role, action in wide if role != "PreflightFunctionRole"} == {
+        "ecr:GetAuthorizationToken"
+    }
+    assert [a for a in preflights if not re.match("[a-z0-9-]+:(Describe|Get|List)", a)] == []
 
 
 def test_roles_are_passed_to_healthimaging_alone() -> None:
