@@ -13,6 +13,7 @@ from troposphere import AWSHelperFn, Join, Ref, StackName
 from contract.settings import EnvSettings
 from importer.environment import (
     RecordOutcomeSettings,
+    RedriveSettings,
     StartImportSettings,
     SweepSettings,
     ViewSettings,
@@ -129,6 +130,18 @@ def sweep_environment(p: Parameters, storage: Storage, queues: Queues, table: An
                 "adopt_after_s",
                 "close_after_s",
             ),
+        },
+    )
+
+
+def redrive_environment(p: Parameters, storage: Storage, queues: Queues, table: Any) -> Environment:
+    """Return Redrive's environment."""
+    return bind(
+        RedriveSettings,
+        {
+            **_common(p, storage, table),
+            **_queue_urls(queues),
+            **_defaults(RedriveSettings, "job_max_files"),
         },
     )
 

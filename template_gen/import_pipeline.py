@@ -12,7 +12,7 @@ from troposphere.events import RetryPolicy as EventRetryPolicy
 from contract.keys import BATCHES_PREFIX, INCOMING_PREFIX
 from importer.domain import schema
 from importer.domain.messages import JOB_EVENT_SOURCE
-from importer.handlers import record_outcome, start_import, sweep, view
+from importer.handlers import record_outcome, redrive, start_import, sweep, view
 from template_gen import bindings, permissions
 from template_gen.datastore import DataStore
 from template_gen.functions import FunctionMaker, Made, Plan
@@ -27,6 +27,8 @@ RECORD_OUTCOME_TIMEOUT_S = 300
 """5,000 ledger writes and as many tags, 32 at a time, take about a minute."""
 SWEEP_TIMEOUT_S = 300
 """Its period, so that two hardly ever run at once (they may)."""
+REDRIVE_TIMEOUT_S = 300
+"""5,000 notes in the ledger and as many records, 32 at a time, take about a minute; it stops by itself."""
 VIEW_TIMEOUT_S = 30
 SWEEP_SCHEDULE = "rate(5 minutes)"
 OUTCOME_DETAIL_TYPES = ["Import Job Completed", "Import Job Failed"]
@@ -39,11 +41,12 @@ class ImportPipeline:
     start_import: Made
     record_outcome: Made
     sweep: Made
+    redrive: Made
     view: Made
 
     def all(self) -> tuple[Made, ...]:
         """Return every function."""
-        return (self.start_import, self.record_outcome, self.sweep, self.view)
+        return (self.start_import, self.record_outcome, self.sweep, self.redrive, self.view)
 
 
 def add_import_pipeline(
@@ -129,6 +132,25 @@ def add_import_pipeline(
     maker.never_repeat(swept.function)
     _add_schedule(template, maker, swept)
 
+    redriven = maker.add(
+        Plan(
+            title="Redrive",
+            handler=f"{redrive.__name__}.handler",
+            description="For an operator: imports quarantined images again, or lets originals expire.",
+            timeout_s=REDRIVE_TIMEOUT_S,
+            memory_mib=1024,
+            environment=bindings.redrive_environment(p, storage, queues, table),
+            statements=[
+                to_both,
+                permissions.list_bucket(landing),
+                permissions.read_objects(landing, BATCHES_PREFIX),
+                permissions.keep_quarantine_records(landing),
+                permissions.change_ledger(arn_of(table)),
+                ledger_index,
+            ],
+        )
+    )
+
     viewed = maker.add(
         Plan(
             title="View",
@@ -140,7 +162,13 @@ def add_import_pipeline(
             statements=[permissions.read_ledger(arn_of(table)), ledger_index],
         )
     )
-    return ImportPipeline(start_import=start, record_outcome=record, sweep=swept, view=viewed)
+    return ImportPipeline(
+        start_import=start,
+        record_outcome=record,
+        sweep=swept,
+        redrive=redriven,
+        view=viewed,
+    )
 
 
 def _add_outcome_rule(template: Template, queues: Queues, datastore: DataStore) -> None:

@@ -159,6 +159,11 @@ def write_ledger(table_arn: Any) -> Statement:
     )
 
 
+def change_ledger(table_arn: Any) -> Statement:
+    """Read, write and change single items."""
+    return _allow([dynamodb.GetItem, dynamodb.PutItem, dynamodb.UpdateItem], table_arn)
+
+
 def read_ledger(table_arn: Any) -> Statement:
     """Read items."""
     return _allow([dynamodb.GetItem, dynamodb.Query], table_arn)

@@ -19,6 +19,8 @@ ONE_MINUTE_S = 60
 HIGH_PERCENT = 80
 OLDEST_UNIMPORTED_S = 3600
 """A batch is imported within minutes; one that a dead task left is adopted within a quarter of an hour."""
+FULL_PROOF_S = 2 * 24 * 3600
+"""It is due daily."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +150,27 @@ def _accounting() -> list[Watch]:
                 "隔離された画像があります。画像は保存されており、理由はダッシュボードで確認できます。",
             ),
             **_own(ProductMetric.INSTANCES_QUARANTINED),
+        ),
+        Watch(
+            title="InstancesInTwoStudiesAlarm",
+            meaning=Text(
+                "One SOP Instance UID was received in two studies, perhaps of two patients. Both are kept; "
+                "find the device that gives out UIDs twice.",
+                "同じSOP Instance UIDの画像を2つの検査（別の患者の可能性）で受信しました。両方とも保存されています。"
+                "UIDを重複して発行した機器を確認してください。",
+            ),
+            **_own(ProductMetric.INSTANCES_IN_TWO_STUDIES),
+        ),
+        Watch(
+            title="FullProofLateAlarm",
+            meaning=Text(
+                "For more than two days no full proof has compared every image with the bucket: look at the "
+                "log of Sweep.",
+                "全画像とバケットの照合が2日以上完了していません。Sweep関数のログを確認してください。",
+            ),
+            **_own(ProductMetric.FULL_PROOF_AGE),
+            statistic="Maximum",
+            threshold=FULL_PROOF_S,
         ),
     ]
 

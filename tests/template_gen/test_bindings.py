@@ -9,6 +9,7 @@ import pytest
 from contract.settings import EnvSettings
 from importer.environment import (
     RecordOutcomeSettings,
+    RedriveSettings,
     StartImportSettings,
     SweepSettings,
     ViewSettings,
@@ -21,6 +22,7 @@ FUNCTIONS: dict[str, type[EnvSettings]] = {
     "StartImport": StartImportSettings,
     "RecordOutcome": RecordOutcomeSettings,
     "Sweep": SweepSettings,
+    "Redrive": RedriveSettings,
     "View": ViewSettings,
 }
 EXAMPLES = {

@@ -97,7 +97,7 @@ def test_every_log_group_has_a_retention() -> None:
     groups = of_type(render(LogRetentionDays="365"), "AWS::Logs::LogGroup")
 
     assert {group["RetentionInDays"] for group in groups.values()} == {"365"}
-    assert len(groups) == 6
+    assert len(groups) == 7
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,8 @@ def test_the_guides_alarm_on_function_errors() -> None:
     [
         ("ImportErrorAlarm", Metric.IMPORT_JOBS_FAILED),
         ("QuarantineGrewAlarm", Metric.INSTANCES_QUARANTINED),
+        ("InstancesInTwoStudiesAlarm", Metric.INSTANCES_IN_TWO_STUDIES),
+        ("FullProofLateAlarm", Metric.FULL_PROOF_AGE),
         ("UnaccountedInstancesAlarm", Metric.UNACCOUNTED_INSTANCES),
         ("SweepSilentAlarm", Metric.UNACCOUNTED_INSTANCES),
         ("OldestUnimportedAlarm", Metric.OLDEST_UNIMPORTED_AGE),

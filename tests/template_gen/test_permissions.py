@@ -131,6 +131,15 @@ GOLDEN: dict[str, Grants] = {
         _grant(LEDGER_WRITES, TABLE),
         _grant({"dynamodb:Query"}, f"{TABLE}/index/ByState"),
     },
+    "RedriveRole": {
+        _grant(LOGS, "RedriveLogGroup.Arn"),
+        _grant({"sqs:SendMessage"}, *QUEUES),
+        _grant({"s3:ListBucket"}, LANDING),
+        _grant({"s3:GetObject"}, f"{LANDING}/batches/*"),
+        _grant({"s3:PutObject"}, f"{LANDING}/quarantine/*"),
+        _grant({"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}, TABLE),
+        _grant({"dynamodb:Query"}, f"{TABLE}/index/ByState"),
+    },
     "ViewRole": {
         _grant(LOGS, "ViewLogGroup.Arn"),
         _grant({"dynamodb:GetItem", "dynamodb:Query"}, TABLE),
