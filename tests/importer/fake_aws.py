@@ -17,6 +17,7 @@ from importer.domain.errors import LedgerConflictError, ManifestMissingError, Th
 from importer.domain.jobs import Job, JobOutput, JobStatus
 from importer.domain.messages import batch_announcement, outcome_request
 from importer.domain.ports import LandedObject
+from importer.domain.proof_round import ProofRound
 from importer.domain.records import (
     ContentId,
     InstanceRecord,
@@ -116,6 +117,15 @@ class FakeLanding:
             if batch.hour == hour:
                 yield batch, Manifest.decode(self.documents[key]).sealed_at
 
+    def sealed(self) -> Iterator[BatchId]:
+        yield from [batch_of_manifest_key(key) for key in sorted(self.documents)]
+
+    def quarantined(self, batch_id: BatchId) -> list[Quarantined]:
+        return [r for r in self.records.values() if r.batch == str(batch_id)]
+
+    def released(self, batch_id: BatchId) -> list[Released]:
+        return [r for r in self.releases if r.batch == str(batch_id)]
+
     def seal(self, manifest: Manifest) -> bool:
         key = manifest.batch.manifest_key
         if key in self.documents:
@@ -137,6 +147,7 @@ class FakeLedger:
     studies: dict[str, set[str]] = field(default_factory=dict)
     closed: dict[str, Counts] = field(default_factory=dict)
     hour: str | None = None
+    proof: ProofRound | None = None
     conflicts_to_come: int = 0
     before_commit: Callable[[], None] | None = None
 
@@ -258,6 +269,12 @@ class FakeLedger:
 
     def close_hour(self, hour: str, counts: Counts) -> None:
         self.closed[hour] = counts
+
+    def full_proof(self) -> ProofRound | None:
+        return self.proof
+
+    def keep_full_proof(self, proof: ProofRound) -> None:
+        self.proof = proof
 
     def totals(self) -> Counts:
         return self.sums

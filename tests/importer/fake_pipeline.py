@@ -9,6 +9,7 @@ from contract.keys import BatchId
 from contract.manifest import Row
 from importer.domain.commands import Command, Report
 from importer.domain.errors import OutputNotReadyError, RetryLaterError
+from importer.domain.full_proof import FullProof
 from importer.domain.messages import announced_batches, inquiry_of
 from importer.domain.planning import JobQuota
 from importer.domain.record_outcome import Inquiry, RecordOutcome
@@ -116,6 +117,19 @@ class FakePipeline:
             policy=SweepPolicy(
                 reannounce_after_s=300, poll_after_s=300, adopt_after_s=600, close_after_s=7200
             ),
+        ).run(until=self.clock.now + for_s)
+
+    def prove_fully(self, for_s: float = 60) -> None:
+        FullProof(
+            landing=self.landing,
+            archive=self.landing,
+            manifests=self.landing,
+            progress=self.ledger,
+            proofs=self.ledger,
+            announcements=self.queues,
+            telemetry=self.telemetry,
+            clock=self.clock,
+            settled_after_s=7200,
         ).run(until=self.clock.now + for_s)
 
     def settle(self, hours: int = 24) -> None:

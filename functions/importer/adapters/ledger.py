@@ -19,6 +19,7 @@ from importer.domain import schema
 from importer.domain.batch import Batch
 from importer.domain.counts import Counts
 from importer.domain.errors import LedgerConflictError
+from importer.domain.proof_round import ProofRound
 from importer.domain.records import Quarantined
 
 _LOST = frozenset(
@@ -32,6 +33,7 @@ _LOST = frozenset(
 _RECENT_HOURS = 72
 """How far back recent batches are looked for."""
 _CURSOR = items.key("SWEEP", "CURSOR")
+_FULL_PROOF = items.key("SWEEP", "FULL_PROOF")
 _TOTALS = "TOTALS"
 
 
@@ -137,6 +139,31 @@ class Ledger:
         except ClientError as error:
             if error_code(error) not in _LOST:
                 raise
+
+    def full_proof(self) -> ProofRound | None:
+        """Return how far the daily proof has come."""
+        item = self._get(_FULL_PROOF)
+        if item is None:
+            return None
+        return ProofRound(
+            began_at=items.get_number(item, "began_at"),
+            hour=items.get_text(item, "hour"),
+            found=items.get_int(item, "found"),
+            proved_at=items.get_number(item, "proved_at"),
+            unaccounted=items.get_int(item, "unaccounted"),
+        )
+
+    def keep_full_proof(self, proof: ProofRound) -> None:
+        """Write how far the daily proof has come; of two Sweeps at once the last word stands."""
+        numbers = ("began_at", "found", "proved_at", "unaccounted")
+        self._client.put_item(
+            TableName=self._table,
+            Item={
+                **_FULL_PROOF,
+                "hour": items.text(proof.hour),
+                **{name: items.number(getattr(proof, name)) for name in numbers},
+            },
+        )
 
     def closed_hour(self, hour: str) -> Counts | None:
         """Return the proof of an hour."""

@@ -13,6 +13,7 @@ from contract.states import InstanceState
 from importer.domain.batch import Batch
 from importer.domain.counts import Counts
 from importer.domain.jobs import Job, JobOutput
+from importer.domain.proof_round import ProofRound
 from importer.domain.records import (
     ContentId,
     InstanceRecord,
@@ -203,6 +204,16 @@ class Progress(Protocol):
 
     def close_hour(self, hour: str, counts: Counts) -> None:
         """Record that everything which landed in `hour` is terminal."""
+
+
+class FullProofs(Protocol):
+    """The ledger's memory of the daily proof."""
+
+    def full_proof(self) -> ProofRound | None:
+        """Return how far the proof has come; None before the first."""
+
+    def keep_full_proof(self, proof: ProofRound) -> None:
+        """Write how far the proof has come."""
 
 
 class Overview(Protocol):

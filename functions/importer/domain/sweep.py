@@ -186,7 +186,7 @@ class Sweep:
         listed = sum(1 for _ in self.manifests.objects(batch.id.prefix))
         gone = batch.counts.landed - listed
         expired = (
-            0 < gone <= batch.counts.imported
+            0 < gone <= batch.counts.imported + len(batch.released)
             and run.now >= hour_start(batch.id.hour) + _EXPIRY_AT_EARLIEST_S
         )
         if gone and not expired:
