@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from contract.keys import BatchId, InvalidKeyError, batch_of_manifest_key
 from contract.manifest import Manifest, Row
@@ -31,6 +32,11 @@ from tests.importer.builders import NOW
 
 LANDING = "landing-bucket"
 RESULTS = "results-bucket"
+
+
+@lru_cache(maxsize=8)
+def _decoded(document: bytes) -> Manifest:
+    return Manifest.decode(document)
 
 
 @dataclass
@@ -81,7 +87,7 @@ class FakeLanding:
 
     def manifest(self, batch_id: BatchId) -> Manifest:
         try:
-            return Manifest.decode(self.documents[batch_id.manifest_key])
+            return _decoded(self.documents[batch_id.manifest_key])
         except KeyError:
             raise ManifestMissingError(str(batch_id)) from None
 
