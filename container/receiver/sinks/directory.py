@@ -160,15 +160,14 @@ class _Directories:
         # Every instance has a folder of its own: its parent is kept open, itself is not.
         parent = self._lend(path)
         try:
-            made = _made(parent.fd, leaf)
+            _make_folder(parent.fd, leaf)
             directory = os.open(leaf, _DIRECTORY_FLAGS, dir_fd=parent.fd)
             try:
                 self._name(fd, temporary, directory, name)
                 os.fsync(directory)
             finally:
                 os.close(directory)
-            if made:
-                os.fsync(parent.fd)
+            os.fsync(parent.fd)
         finally:
             with self._lock:
                 parent.users -= 1
@@ -203,10 +202,10 @@ class _Directories:
         fd = os.dup(self.root)
         try:
             for name in path.split("/") if path else ():
-                made = _made(fd, name)
+                _make_folder(fd, name)
                 below = os.open(name, _DIRECTORY_FLAGS, dir_fd=fd)
-                if made:
-                    os.fsync(fd)
+                # Also when it was there: whoever made it may not have come to its sync yet, or have died.
+                os.fsync(fd)
                 os.close(fd)
                 fd = below
         except BaseException:
@@ -220,12 +219,9 @@ class _Directories:
             os.close(self._kept.pop(path).fd)
 
 
-def _made(parent: int, name: str) -> bool:
-    try:
+def _make_folder(parent: int, name: str) -> None:
+    with contextlib.suppress(FileExistsError):
         os.mkdir(name, 0o750, dir_fd=parent)
-    except FileExistsError:
-        return False
-    return True
 
 
 def _open_unnamed(directory: int) -> tuple[int, str]:

@@ -100,8 +100,7 @@ def _exchange(
 ) -> tuple[Response, bool]:
     sock = connection.sock
     try:
-        sock.settimeout(remaining(deadline, sent=False))
-        _send(sock, [memoryview(head), *body])
+        _send(sock, [memoryview(head), *body], deadline)
     except OSError as error:
         # A server that refuses early answers and closes while we still send: its answer tells more.
         if _is_readable(sock):
@@ -120,12 +119,17 @@ def _exchange(
         ) from error
 
 
-def _send(sock: socket.socket, pieces: list[memoryview]) -> None:
+def _send(sock: socket.socket, pieces: list[memoryview], deadline: float) -> None:
+    # A timeout is one call's: a server that reads slowly, but reads, would never meet it.
     if isinstance(sock, ssl.SSLSocket):  # it has no sendmsg
         for piece in pieces:
-            sock.sendall(piece)
+            rest = piece
+            while rest:
+                sock.settimeout(remaining(deadline, sent=True))
+                rest = rest[sock.send(rest) :]
         return
     while pieces:
+        sock.settimeout(remaining(deadline, sent=True))
         sent = sock.sendmsg(pieces[:_IOV_MAX])
         first = 0
         while first < len(pieces) and sent >= len(pieces[first]):

@@ -84,6 +84,27 @@ def test_file_and_every_new_directory_are_synced(
     assert last == synced[5:]
 
 
+def test_directories_that_another_process_made_are_synced_too(
+    tmp_path: Path, sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker made the hour's folder and has not synced it, or died before it could."""
+    root = tmp_path / "made" / "landing"
+    folder = (root / KEY).parent
+    folder.mkdir(parents=True)
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noting(fd: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    _put(sink)
+
+    parents = [path for path in (folder, *folder.parents) if path.is_relative_to(root)]
+    assert {str(path) for path in parents} <= set(synced)
+
+
 def test_known_directories_cost_nothing(
     sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
 ) -> None:

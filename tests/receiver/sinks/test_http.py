@@ -230,6 +230,42 @@ def test_tls_is_verified(certificate: tuple[ssl.SSLContext, Path]) -> None:
             _put_over_tls(port, {})
 
 
+@pytest.mark.parametrize("with_tls", [False, True], ids=["plain", "TLS"])
+def test_a_server_that_reads_slowly_is_left_at_the_deadline(
+    certificate: tuple[ssl.SSLContext, Path], with_tls: bool
+) -> None:
+    """Each send makes some progress, and still the sender is told in time."""
+    context, authority = certificate
+    ended = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def read_slowly() -> None:
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        stream = context.wrap_socket(connection, server_side=True) if with_tls else connection
+        with contextlib.suppress(OSError), stream:
+            while stream.recv(65_536) and not ended.wait(0.01):
+                pass
+
+    thread = threading.Thread(target=read_slowly, daemon=True)
+    thread.start()
+    tls = ssl.create_default_context(cafile=str(authority)) if with_tls else None
+    body = memoryview(bytes(64 * 1024 * 1024))
+    started = time.monotonic()
+    try:
+        with pytest.raises(HttpError, match="timed out") as raised:
+            HttpPool("127.0.0.1", listener.getsockname()[1], tls).exchange(
+                REQUEST, [body], started + 1.5
+            )
+    finally:
+        ended.set()
+        listener.close()
+        thread.join(5)
+
+    assert raised.value.sent
+    assert time.monotonic() - started < 5
+
+
 @pytest.fixture
 def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
