@@ -95,7 +95,7 @@ def test_directories_that_another_process_made_are_synced_too(
     fsync = os.fsync
 
     def noting(fd: int) -> None:
-        synced.append(os.readlink(f"/proc/self/fd/{fd}"))
+        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
         fsync(fd)
 
     monkeypatch.setattr(os, "fsync", noting)
