@@ -22,7 +22,7 @@ from importer.adapters.results import ResultsBucket
 from importer.adapters.s3 import LandingBucket
 from importer.domain.rebuild import Rebuild
 from importer.observability import PowertoolsTelemetry
-from importer.resources import NotFoundError, environment_of
+from importer.resources import NotFoundError, environment_of, target_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stack", default="", help="name of the stack; the local product if empty")
     options = parser.parse_args(arguments)
     try:
+        sys.stderr.write(f"rebuild-ledger: {target_of(options.stack)}\n")
         rebuild = make_rebuild(environment_of(options.stack))
     except NotFoundError as error:
         _say({"error": str(error)})

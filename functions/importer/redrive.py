@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from importer.adapters.clients import client
-from importer.resources import REDRIVE, NotFoundError, environment_of, function_of
+from importer.resources import REDRIVE, NotFoundError, environment_of, function_of, target_of
 
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 _MOST_ROUNDS = 10_000
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if getattr(options, name):
             event[name] = getattr(options, name)
     try:
+        # Said before anything is done: whatever listens at the emulator's port would be acted on.
+        sys.stderr.write(f"{options.action}: {target_of(options.stack)}\n")
         answer = _ask_all(_remote(options.stack) if options.stack else _local(), event)
     except NotFoundError as error:
         answer = {"error": str(error)}

@@ -34,6 +34,14 @@ def use_emulator(environ: MutableMapping[str, str]) -> None:
         environ.setdefault(name, value)
 
 
+def target_of(stack: str) -> str:
+    """Return, for the person at the keyboard, what a command is about to act on."""
+    if stack:
+        return f"stack {stack}"
+    use_emulator(os.environ)
+    return f"local product at {os.environ['AWS_ENDPOINT_URL']}"
+
+
 def environment_of(stack: str) -> dict[str, str]:
     """Return the environment of a stack's functions; of the emulator's for an empty name.
 
