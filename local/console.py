@@ -23,7 +23,7 @@ from local.web import Environ, Server, StartResponse, respond
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
-<meta name="viewport" content="width=device-width"><title>StoreSCP</title>
+<meta name="viewport" content="width=device-width"><title>StoreSCP</title><link rel="icon" href="data:,">
 <style>:root{{color-scheme:light dark}}body{{font:16px/1.5 system-ui;margin:2rem auto;max-width:70rem;
 padding:0 1rem}}table{{border-collapse:collapse;display:block;overflow-x:auto}}
 td,th{{border:1px solid #8888;padding:.3rem .7rem;text-align:left}}</style></head>

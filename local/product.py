@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 
+from contract.settings import SettingsError
 from local import environment, template
 from local.data_dir import DataDir
 from local.function import TIMED_OUT
@@ -82,7 +83,7 @@ class Product:
         except Interrupted:
             self._say("stopping: no new associations, then imports in progress may finish")
             code = 0
-        except (PartError, ProvisionError, template.TemplateError) as error:
+        except (PartError, ProvisionError, SettingsError, template.TemplateError) as error:
             self._say(f"error: {error}")
         finally:
             self._stop()
@@ -154,6 +155,7 @@ class Product:
             scp_port=self._scp_port,
             health_port=self._health_port,
         )
+        ReceiverSettings.from_env(own)  # what is wrong is said here, not in the log of a part
         self._receiver = Part("receiver", ["-m", "receiver"], self._base | own, self._data.logs)
         self._receiver.start(on_parent_death=signal.SIGTERM)
 
@@ -175,8 +177,8 @@ class Product:
         while True:
             self._check_signals(wait_s=0.3)
             for name, (part, plan) in self._functions.items():
-                if part.exit_code() == TIMED_OUT:
-                    self._say(f"{name} took longer than its timeout and was started again")
+                if why := _why_again(part.exit_code()):
+                    self._say(f"{name} {why} and was started again")
                     part.wait(0)
                     part.start()
                     part.tell(plan)
@@ -259,3 +261,12 @@ class Product:
         if self._receiver is None:
             raise PartError("the receiver was not started")
         return self._receiver
+
+
+def _why_again(exit_code: int | None) -> str:
+    """Return why a function is given a new execution environment, as Lambda does; empty if it is not."""
+    if exit_code == TIMED_OUT:
+        return "took longer than its timeout"
+    if exit_code is not None and exit_code < 0:
+        return f"was killed (signal {-exit_code})"
+    return ""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -59,6 +60,15 @@ def test_a_setting_that_the_form_refuses_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_a_setting_that_the_receiver_refuses_is_named(tmp_path: Path) -> None:
+    """The sentence is on the screen, not only in the receiver's log."""
+    done = run(product_environment(tmp_path, BATCH_AGE=3))
+
+    assert done.returncode == 1
+    assert "BATCH_AGE='3' must be at least 5 s" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 @pytest.mark.slow
 def test_stopping_drains_what_was_acknowledged(tmp_path: Path) -> None:
     """Ctrl-C right after a store: the batch is sealed and imported, then all parts end with 0."""
@@ -72,6 +82,28 @@ def test_stopping_drains_what_was_acknowledged(tmp_path: Path) -> None:
     assert stop_product(product, signal.SIGINT) == 0, product.output.read_text()
     assert len(list(product.imported.rglob(f"{instance.sop_instance_uid}.dcm"))) == 1
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.slow
+def test_a_killed_function_is_started_again(tmp_path: Path) -> None:
+    """As Lambda does: what is stored afterwards is imported, and the run goes on."""
+    product = start_product(tmp_path, SCHEDULE_INTERVAL=2, REANNOUNCE_AFTER=2, POLL_AFTER=2)
+    killed = [
+        pid
+        for pid in children_of(product.process.pid)
+        if b"local.function" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    write_part10(make_instance(), tmp_path / "a.dcm")
+    outcome = storescu(product.scp_port, tmp_path / "a.dcm")
+
+    assert outcome.code == 0, outcome.output
+    assert product.at_rest(1)["imported"] == 1
+    assert stop_product(product) == 0, product.output.read_text()
+    assert product.output.read_text().count("was killed (signal 9) and was started again") == len(
+        killed
+    )
 
 
 @pytest.mark.slow
