@@ -55,10 +55,10 @@ test: setup ## the test suite, on two processes (PYTEST="-k name" for a part)
 check: lint fresh test ## all that CI holds: style, types, generated files, tests
 
 .PHONY: fresh
-fresh: setup ## the committed template is what the code renders
-	@mkdir -p build
-	@$(BIN)/python -m template_gen build/fresh.template.json
-	@diff -u dist/storescp.template.json build/fresh.template.json || \
+fresh: setup ## the committed templates and policies are what the code renders
+	@rm -rf build/fresh
+	@$(BIN)/python -m template_gen build/fresh
+	@same=yes; for file in build/fresh/*; do diff -u "dist/$${file##*/}" "$$file" || same=; done; [ "$$same" ] || \
 	    { echo "fresh: dist/ is not what the code renders: run make template and review the diff"; exit 1; }
 
 .PHONY: bench
@@ -81,8 +81,8 @@ lint: setup ## format, style and types; writes nothing
 	$(BIN)/mypy $(SOURCES)
 
 .PHONY: template
-template: setup ## write dist/storescp.template.json
-	@$(BIN)/python -m template_gen dist/storescp.template.json
+template: setup ## write the templates and the deploy policies into dist/
+	@$(BIN)/python -m template_gen dist
 
 .PHONY: image
 image: setup ## build the receiver's image into build/image/ (PUBLISHED=1: from the published base)

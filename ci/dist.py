@@ -19,7 +19,7 @@ from ci.tools import ToolsError
 from ci.zips import build_importer_zip, has_bytecode
 from template_gen.product import Release, read_release
 
-TEMPLATES = "*.template.json"
+TEMPLATES = ("*.template.json", "deploy-policy-*.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def make_release(release: Release, folder: Path) -> dict[str, list[Path]]:
         ToolsError: A tool cannot be had or failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    made = {"templates": sorted(folder.glob(TEMPLATES))}
+    made = {"templates": sorted(path for one in TEMPLATES for path in folder.glob(one))}
     made |= {step.what: step.make(release, folder) for step in STEPS}
     made["checksums"] = [write_sums(folder, [path for paths in made.values() for path in paths])]
     return made
