@@ -29,6 +29,7 @@ class DataDir:
         self.imported = self.path / IMPORTED
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._refuse_what_is_not_ours()
             self._lock = self._take_lock()
             self.was_used = self.imported.exists() and any(self.imported.iterdir())
             for folder in (self.logs, self.imported):
@@ -39,8 +40,23 @@ class DataDir:
                 f"{self.path} cannot be used ({error.strerror}): set DATA_DIR to another directory."
             ) from None
 
+    def _refuse_what_is_not_ours(self) -> None:
+        """Empty folders of an earlier run only: the lock file is the sign of one."""
+        if self._lock_path.exists():
+            return
+        for folder in (self.logs, self.imported):
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise DataDirError(
+                    f"{folder} is not of an earlier run and would be emptied: "
+                    "set DATA_DIR to another directory."
+                )
+
+    @property
+    def _lock_path(self) -> Path:
+        return self.path / "lock"
+
     def _take_lock(self) -> IO[str]:
-        lock = (self.path / "lock").open("w")
+        lock = self._lock_path.open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

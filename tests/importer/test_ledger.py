@@ -180,6 +180,7 @@ def test_the_quarantine_list(ledger: Ledger, contents: ContentLedger) -> None:
     listed = ledger.quarantined(3)
     assert [record.key for record in listed] == [keys[10], keys[9], keys[8]]
     assert listed[0].elements == ("PatientID", "StudyDate")
+    assert [record.quarantined_at for record in listed] == [NOW + 10, NOW + 9, NOW + 8]
     assert len(ledger.quarantined(100)) == 11
     assert pages(ledger, 5) == sorted(keys[:11])
 

@@ -41,6 +41,17 @@ def test_a_run_starts_empty_and_says_so(tmp_path: Path) -> None:
     assert (tmp_path / "mine.txt").read_text() == "kept"
 
 
+@pytest.mark.parametrize("folder", ["imported", "logs"])
+def test_folders_that_are_not_ours_are_never_emptied(tmp_path: Path, folder: str) -> None:
+    """A DATA_DIR that was chosen by mistake loses nothing."""
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "mine.txt").write_text("kept")
+
+    with pytest.raises(DataDirError, match=f"{folder} is not of an earlier run"):
+        DataDir(tmp_path)
+    assert (tmp_path / folder / "mine.txt").read_text() == "kept"
+
+
 def test_two_runs_do_not_share_a_directory(tmp_path: Path) -> None:
     """The second is told to take another one."""
     first = DataDir(tmp_path)

@@ -204,6 +204,12 @@ _QUARANTINE_TEXTS = (
 )
 
 
+def _unix_s(item: Mapping[str, Any]) -> float:
+    """Return the time of an item of the index, whose sort key is `instant`'s text."""
+    found = get_text(item, schema.STATE_TIME)
+    return datetime.fromisoformat(found).timestamp() if found else 0.0
+
+
 def quarantined_of(item: Mapping[str, Any]) -> Quarantined:
     """Read a quarantined object's item (the index holds only some attributes of it)."""
     texts = {name: get_text(item, name) for name in _QUARANTINE_TEXTS if name != "reason"}
@@ -212,7 +218,7 @@ def quarantined_of(item: Mapping[str, Any]) -> Quarantined:
         reason=QuarantineReason(get_text(item, "reason")),
         elements=tuple(filter(None, get_text(item, "elements").split(","))),
         received_at=get_number(item, "received_at"),
-        quarantined_at=get_number(item, "quarantined_at"),
+        quarantined_at=get_number(item, "quarantined_at") or _unix_s(item),
         state=InstanceState(get_text(item, "state") or InstanceState.QUARANTINED),
         attempts=tuple(sorted(int(n) for n in item.get("attempts", {}).get("NS", ()))),
         redrives=tuple(sorted(map(_redrive, item.get("redrives", {}).get("SS", ())))),
