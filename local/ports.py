@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Mapping
 
 from local.web import LOOPBACK, free_port
 
@@ -36,3 +37,16 @@ def claim(variable: str, port: int, address: str = LOOPBACK) -> int:
                 f"`{variable}={free_port()} make run`."
             ) from None
     return port
+
+
+def require_distinct(ports: Mapping[str, int]) -> None:
+    """Check that no two variables name the same port.
+
+    Raises:
+        PortTakenError: Two do.
+    """
+    first: dict[int, str] = {}
+    for variable, port in ports.items():
+        other = first.setdefault(port, variable)
+        if other != variable:
+            raise PortTakenError(f"{other} and {variable} are both {port}: set one of them anew.")

@@ -19,7 +19,7 @@ from local import environment, template
 from local.data_dir import DataDir
 from local.function import TIMED_OUT
 from local.functions import Function, container_environment, functions
-from local.ports import ANY_ADDRESS, claim
+from local.ports import ANY_ADDRESS, claim, require_distinct
 from local.processes import Part, PartError
 from local.provision import ProvisionError, provision
 from local.settings import LocalSettings
@@ -63,6 +63,13 @@ class Product:
         self._scp_port = claim("SCP_PORT", settings.scp_port, ANY_ADDRESS)
         self._console_port = claim("CONSOLE_PORT", settings.console_port)
         self._aws_port = claim("AWS_PORT", settings.aws_port)
+        require_distinct(
+            {
+                "SCP_PORT": self._scp_port,
+                "CONSOLE_PORT": self._console_port,
+                "AWS_PORT": self._aws_port,
+            }
+        )
         self._health_port = free_port()
         self._data = DataDir(Path(settings.data_dir))
         self._base = environment.base_environment(environ, self._aws_port)

@@ -7,7 +7,7 @@ import pytest
 
 from local.data_dir import DataDir, DataDirError
 from local.environment import base_environment, function_environment, receiver_environment
-from local.ports import PortTakenError, claim
+from local.ports import PortTakenError, claim, require_distinct
 from tests.local.test_function import function
 
 
@@ -25,6 +25,13 @@ def test_a_taken_port_names_its_variable() -> None:
         taken.listen()
         with pytest.raises(PortTakenError, match="set AWS_PORT"):
             claim("AWS_PORT", taken.getsockname()[1])
+
+
+def test_two_variables_with_one_port_are_named() -> None:
+    """Each alone is free; the second part to listen would fail."""
+    require_distinct({"SCP_PORT": 1, "AWS_PORT": 2})
+    with pytest.raises(PortTakenError, match="SCP_PORT and AWS_PORT are both 1"):
+        require_distinct({"SCP_PORT": 1, "CONSOLE_PORT": 3, "AWS_PORT": 1})
 
 
 def test_a_run_starts_empty_and_says_so(tmp_path: Path) -> None:
