@@ -52,7 +52,7 @@ test: setup ## the test suite, on two processes (PYTEST="-k name" for a part)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
 
 .PHONY: check
-check: lint fresh test ## all that CI holds: style, types, generated files, tests
+check: lint fresh scan test ## all that CI holds: style, types, generated files, scanners, tests
 
 .PHONY: fresh
 fresh: setup ## the committed templates and policies are what the code renders
@@ -60,6 +60,10 @@ fresh: setup ## the committed templates and policies are what the code renders
 	@$(BIN)/python -m template_gen build/fresh
 	@same=yes; for file in build/fresh/*; do diff -u "dist/$${file##*/}" "$$file" || same=; done; [ "$$same" ] || \
 	    { echo "fresh: dist/ is not what the code renders: run make template and review the diff"; exit 1; }
+
+.PHONY: scan
+scan: setup ## examine the templates by checkov and cfn-guard (needs npm; 25 s)
+	@$(BIN)/python -m ci.scan
 
 .PHONY: bench
 bench: setup ## measure against peers on a quiet machine; writes bench/results.json (BENCH="--quick" for a look)

@@ -38,4 +38,5 @@ if __name__ == "__main__":
     lock("setup.cfg", "container/requirements.txt", "receiver", constraint="ci/requirements.txt")
     lock("setup.cfg", "functions/requirements.txt", "importer", constraint="ci/requirements.txt")
     lock("ci/tools.in", "ci/tools.txt")
+    lock("ci/scan.in", "ci/scan.txt")
     lock("ci/lambda.in", "ci/lambda.txt", dependencies=False)

@@ -35,7 +35,7 @@ def installed(lock: Path, python_version: str = "") -> Path:
     version = python_version or f"{sys.version_info.major}.{sys.version_info.minor}"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     folder = TOOLS / f"{lock.stem}-{version}-{digest}"
-    with _alone(lock.stem):
+    with alone(lock.stem):
         if not folder.exists():
             _install(lock, folder, version)
     return folder
@@ -61,7 +61,7 @@ def _install(lock: Path, folder: Path, version: str) -> None:
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[None]:
+def alone(name: str) -> Iterator[None]:
     """Hold the set's lock: tests run in several processes."""
     TOOLS.mkdir(parents=True, exist_ok=True)
     with (TOOLS / f"{name}.lock").open("w") as lock:
