@@ -117,9 +117,14 @@ def _associate(receiver: Receiver, group: Sequence[Candidate]) -> Association:
     contexts = [
         build_context(sop, [syntax]) for sop, syntax in dict.fromkeys(c.context for c in group)
     ]
-    association = ae.associate(
-        receiver.host, receiver.port, contexts=contexts, ae_title=receiver.called_ae_title
-    )
+    try:
+        association = ae.associate(
+            receiver.host, receiver.port, contexts=contexts, ae_title=receiver.called_ae_title
+        )
+    except ValueError as error:
+        raise ConnectionFailedError(
+            f"The AE title {receiver.called_ae_title!r} cannot be called: 1 to 16 ASCII characters."
+        ) from error
     where = f"{receiver.host} port {receiver.port}"
     if association.is_rejected:
         answer = association.acceptor.primitive

@@ -61,7 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
     stored = sum(result.outcome is Outcome.STORED for result in results)
     arrived = _await_import(console, options.host, before) if before and stored else None
     _report(console, results, before, arrived)
-    return 0 if stored == len(results) else EXIT_REFUSED
+    complete = arrived is None or before is None or _is_imported(before, arrived)
+    return 0 if stored == len(results) and complete else EXIT_REFUSED
+
+
+def _is_imported(before: dict[str, int], after: dict[str, int]) -> bool:
+    return after["inFlight"] == 0 and after["quarantined"] <= before["quarantined"]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -126,10 +131,14 @@ def _report(
     console.print(table)
     if not after and stored:
         console.print("The import cannot be watched from here: see the receiver's own console.")
+    if before and after and after["quarantined"] > before["quarantined"]:
+        console.print("Why files are quarantined is on the console page.")
     reasons = collections.Counter(r.reason for r in results if r.outcome is Outcome.REFUSED)
     for reason, count in reasons.most_common():
         example = next(result.path for result in results if result.reason == reason)
-        console.print(f"{count} refused: {reason} (for example {example})", markup=False)
+        # A path that is broken into lines cannot be copied.
+        text = f"{count} refused: {reason} (for example {example})"
+        console.print(text, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
