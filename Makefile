@@ -85,8 +85,9 @@ lint: setup ## format, style and types; writes nothing
 	$(BIN)/mypy $(SOURCES)
 
 .PHONY: template
-template: setup ## write the templates and the deploy policies into dist/
+template: setup ## write templates and deploy policies into dist/, their tables into docs/
 	@$(BIN)/python -m template_gen dist
+	@$(BIN)/python -m template_gen.reference docs
 
 .PHONY: image
 image: setup ## build the receiver's image into build/image/ (PUBLISHED=1: from the published base)
