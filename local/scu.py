@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +18,8 @@ from pynetdicom.presentation import build_context
 MAX_CONTEXTS = 128
 """Presentation contexts of one association: odd numbers of one byte (PS3.8 9.3.2.2)."""
 _PREAMBLE_BYTES = 128
+_AE_TITLE = re.compile(r"(?=.*[^ ])[ -\[\]-~]{1,16}")
+"""PS3.5 6.2: no backslash, no control character, not only spaces."""
 _SUCCESS = 0x0000
 _WARNINGS = range(0xB000, 0xC000)
 
@@ -113,18 +116,17 @@ def send(
 
 
 def _associate(receiver: Receiver, group: Sequence[Candidate]) -> Association:
+    if _AE_TITLE.fullmatch(receiver.called_ae_title) is None:
+        raise ConnectionFailedError(
+            f"The AE title {receiver.called_ae_title!r} cannot be called: 1 to 16 ASCII characters."
+        )
     ae = AE(ae_title=receiver.calling_ae_title)
     contexts = [
         build_context(sop, [syntax]) for sop, syntax in dict.fromkeys(c.context for c in group)
     ]
-    try:
-        association = ae.associate(
-            receiver.host, receiver.port, contexts=contexts, ae_title=receiver.called_ae_title
-        )
-    except ValueError as error:
-        raise ConnectionFailedError(
-            f"The AE title {receiver.called_ae_title!r} cannot be called: 1 to 16 ASCII characters."
-        ) from error
+    association = ae.associate(
+        receiver.host, receiver.port, contexts=contexts, ae_title=receiver.called_ae_title
+    )
     where = f"{receiver.host} port {receiver.port}"
     if association.is_rejected:
         answer = association.acceptor.primitive
