@@ -85,9 +85,13 @@ class PartsInFlight:
             name=f"part-{self._number}",
             daemon=True,
         )
+        try:
+            thread.start()
+        except RuntimeError as error:  # the task has as many as it may have
+            self._places.release()
+            raise StoreError(WireReason.INTERNAL, "no thread for a part") from error
         self._threads = [t for t in self._threads if t.is_alive()]
         self._threads.append(thread)
-        thread.start()
 
     def _check_start(self) -> None:
         self.check()
@@ -106,7 +110,10 @@ class PartsInFlight:
 
     def abandon(self) -> None:
         """Abort in the background, then return the memory: parts may be being read from it."""
-        threading.Thread(target=self._abandon, name="abandon", daemon=True).start()
+        try:
+            threading.Thread(target=self._abandon, name="abandon", daemon=True).start()
+        except RuntimeError:
+            self._abandon()  # no thread to be had: better late than never
 
     def _abandon(self) -> None:
         for thread in self._threads:

@@ -219,3 +219,22 @@ def test_small_instances_pass_a_giant_that_waits(bench: Bench) -> None:
     gate.set()
     giant.commit()
     assert 4 == len(bench.sink.under("incoming/"))
+
+
+def test_a_task_without_threads_fails_the_giant_and_keeps_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its memory and its place in the batch come back, or the batch would wait for its lease."""
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assembly = bench.landing.begin(IDENTITY, ORIGIN)
+    with pytest.raises(StoreError) as raised:
+        receive(assembly, bytes(SINGLE_PUT_BYTES + 1))
+    assembly.discard()
+
+    assert WireReason.INTERNAL is raised.value.reason
+    assert bench.memory.total_blocks == bench.memory.free_blocks
+    assert [0] == [batch.pending for batch in bench.batches.live]
