@@ -1,4 +1,5 @@
-# StoreSCP. `make` lists the targets. Nothing here needs more than Python 3.11+, make and a shell.
+# StoreSCP. `make` lists the targets. Nothing here needs more than Python 3.11+, make and a shell,
+# but `make scan`, which needs npm too.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help

@@ -12,7 +12,7 @@ import pytest
 from tests.builders import make_instance, write_part10
 from tests.clients import storescu
 from tests.deadline import wait_until
-from tests.pipeline.conftest import product_environment, start_product, stop_product
+from tests.pipeline.conftest import Product, product_environment, start_product, stop_product
 from tests.processes import children_of
 
 
@@ -121,3 +121,10 @@ def test_a_dead_part_ends_the_run(tmp_path: Path) -> None:
     wait_until(
         lambda: not [pid for pid in children if Path(f"/proc/{pid}").exists()], "no part is left"
     )
+
+
+def test_what_needs_a_real_account_is_said_not_to_run(product: Product) -> None:
+    """Preflight examines an account, of which there is none here."""
+    said = product.output.read_text()
+
+    assert "not run here: Preflight examines a real account" in said
