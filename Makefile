@@ -56,11 +56,14 @@ test: setup ## the test suite, on two processes (PYTEST="-k name" for a part)
 check: lint fresh scan test ## all that CI holds: style, types, generated files, scanners, tests
 
 .PHONY: fresh
-fresh: setup ## the committed templates and policies are what the code renders
+fresh: setup ## the committed templates, policies and tables are what the code renders
 	@rm -rf build/fresh
-	@$(BIN)/python -m template_gen build/fresh
-	@same=yes; for file in build/fresh/*; do diff -u "dist/$${file##*/}" "$$file" || same=; done; [ "$$same" ] || \
-	    { echo "fresh: dist/ is not what the code renders: run make template and review the diff"; exit 1; }
+	@mkdir -p build/fresh/docs
+	@cp docs/*.md build/fresh/docs/
+	@$(BIN)/python -m template_gen build/fresh/dist
+	@$(BIN)/python -m template_gen.reference build/fresh/docs
+	@cd build/fresh; same=yes; for file in */*; do diff -u "../../$$file" "$$file" || same=; done; [ "$$same" ] || \
+	    { echo "fresh: dist/ or docs/ is not what the code renders: run make template and review the diff"; exit 1; }
 
 .PHONY: scan
 scan: setup ## examine the templates by checkov and cfn-guard (needs npm; 25 s)

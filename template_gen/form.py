@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from troposphere import Parameter, Template
 
 from contract.settings import EnvSettings
+from contract.text import Text
+
+__all__ = ["INTERFACE", "Form", "Group", "Text", "as_text", "from_setting"]
 
 INTERFACE = "AWS::CloudFormation::Interface"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """The same sentence in English and in Japanese; the form shows both."""
-
-    en: str
-    ja: str
-
-    def __str__(self) -> str:
-        return f"{self.en} / {self.ja}"
 
 
 class Group(Enum):

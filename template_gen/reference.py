@@ -1,6 +1,7 @@
 """`python -m template_gen.reference FOLDER`: rewrite the tables between the marks in the reference pages.
 
-The tables say what the template says, in one language each; the text around them is written by hand.
+The tables say what the template and the code say, in one language each; the text around them is written by
+hand.
 """
 
 from __future__ import annotations
@@ -11,11 +12,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from template_gen.code_tables import UnexplainedError, code_tables
 from template_gen.form import INTERFACE, Text
 from template_gen.stack import build_template
+from template_gen.table import LANGUAGES, head, in_language, row
 
-PAGES = {"en": "reference.md", "ja": "reference.ja.md"}
-"""The page of each language: `Text`'s attribute and the file in docs/."""
+PAGES = {
+    "reference": ("parameters", "rules", "preflight", "outputs", "alarms", "metrics"),
+    "codes": (
+        "states",
+        "quarantine_reasons",
+        "statuses",
+        "connection_reasons",
+        "instance_reasons",
+        "receiver_events",
+        "importer_events",
+    ),
+}
+"""The tables of each page; its file is `<page>.md` in English, `<page>.ja.md` in Japanese."""
 ALARM = "AWS::CloudWatch::Alarm"
 _MANY = 8
 _MINUTE_S = 60
@@ -49,20 +63,19 @@ _SAID = {
 
 
 def tables(document: Mapping[str, Any], language: str) -> dict[str, str]:
-    """Return every table in a language ("en", "ja") by its name in the marks."""
+    """Return every table in a language ("en", "ja") by its name in the marks.
 
-    def said(name: str) -> str:
-        return _in(_SAID[name], language)
-
-    return {
-        name: "\n".join(make(document, language, said)) + "\n"
-        for name, make in (
-            ("parameters", _parameters),
-            ("rules", _rules),
-            ("outputs", _outputs),
-            ("alarms", _alarms),
-        )
+    Raises:
+        UnexplainedError: A code has no meaning, or a meaning no code.
+    """
+    makers: dict[str, _Maker] = {
+        "parameters": _parameters,
+        "rules": _rules,
+        "outputs": _outputs,
+        "alarms": _alarms,
     }
+    made = {name: list(make(document, language)) for name, make in makers.items()}
+    return {name: "\n".join(lines) + "\n" for name, lines in (made | code_tables(language)).items()}
 
 
 def rewritten(page: str, made: Mapping[str, str]) -> str:
@@ -90,32 +103,32 @@ def split(text: str) -> Text:
     raise ValueError(f"not in two languages: {text}")
 
 
-_Said = Callable[[str], str]
+_Maker = Callable[[Mapping[str, Any], str], Iterator[str]]
 
 
-def _parameters(document: Mapping[str, Any], language: str, said: _Said) -> Iterator[str]:
+def _parameters(document: Mapping[str, Any], language: str) -> Iterator[str]:
     interface = document["Metadata"][INTERFACE]
     for group in interface["ParameterGroups"]:
-        yield f"### {_in(split(group['Label']['default']), language)}"
+        yield f"### {in_language(split(group['Label']['default']), language)}"
         yield ""
-        yield from _head(said, "parameter", "label", "default", "allowed", "meaning")
+        yield from _head(language, "parameter", "label", "default", "allowed", "meaning")
         for name in group["Parameters"]:
             parameter = document["Parameters"][name]
             label = split(interface["ParameterLabels"][name]["default"])
-            yield _row(
+            yield row(
                 f"`{name}`",
-                _in(label, language),
-                _default(parameter, said),
+                in_language(label, language),
+                _default(parameter, language),
                 _allowed(parameter, language),
-                _in(split(parameter["Description"]), language),
+                in_language(split(parameter["Description"]), language),
             )
         yield ""
 
 
-def _default(parameter: Mapping[str, Any], said: _Said) -> str:
+def _default(parameter: Mapping[str, Any], language: str) -> str:
     if "Default" not in parameter:
-        return said("required")
-    return f"`{parameter['Default']}`" if parameter["Default"] else said("empty")
+        return _said("required", language)
+    return f"`{parameter['Default']}`" if parameter["Default"] else _said("empty", language)
 
 
 def _allowed(parameter: Mapping[str, Any], language: str) -> str:
@@ -125,19 +138,19 @@ def _allowed(parameter: Mapping[str, Any], language: str) -> str:
     if values:
         return ", ".join(f"`{value}`" for value in values)
     if "ConstraintDescription" in parameter:
-        return _in(split(parameter["ConstraintDescription"]), language)
+        return in_language(split(parameter["ConstraintDescription"]), language)
     if "MinValue" in parameter:
         return f"{parameter['MinValue']}-{parameter['MaxValue']}"
     return f"`{parameter['Type']}`"
 
 
-def _rules(document: Mapping[str, Any], language: str, said: _Said) -> Iterator[str]:
-    yield from _head(said, "rule", "says")
+def _rules(document: Mapping[str, Any], language: str) -> Iterator[str]:
+    yield from _head(language, "rule", "says")
     for rows in _alike(document["Rules"], language).values():
         (name, sentence), *others = rows
         if others:
             name, sentence = _numberless(name, sentence)
-        yield _row(f"`{name}`", sentence)
+        yield row(f"`{name}`", sentence)
 
 
 def _alike(rules: Mapping[str, Any], language: str) -> dict[tuple[str, str], list[tuple[str, str]]]:
@@ -145,7 +158,7 @@ def _alike(rules: Mapping[str, Any], language: str) -> dict[tuple[str, str], lis
     found: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for name, rule in rules.items():
         texts = dict.fromkeys(assertion["AssertDescription"] for assertion in rule["Assertions"])
-        sentence = " ".join(_in(split(text), language) for text in texts)
+        sentence = " ".join(in_language(split(text), language) for text in texts)
         found.setdefault(_numberless(name, sentence), []).append((name, sentence))
     return found
 
@@ -157,58 +170,61 @@ def _numberless(name: str, sentence: str) -> tuple[str, str]:
     return _NUMBER.sub("N", name), re.sub(rf"(?<!\d){number[0]}(?!\d)", "N", sentence)
 
 
-def _outputs(document: Mapping[str, Any], language: str, said: _Said) -> Iterator[str]:
-    yield from _head(said, "output", "when", "meaning")
+def _outputs(document: Mapping[str, Any], language: str) -> Iterator[str]:
+    yield from _head(language, "output", "when", "meaning")
     for name, output in document["Outputs"].items():
         condition = output.get("Condition")
-        yield _row(
+        yield row(
             f"`{name}`",
-            f"`{condition}`" if condition else said("always"),
-            _in(split(output["Description"]), language),
+            f"`{condition}`" if condition else _said("always", language),
+            in_language(split(output["Description"]), language),
         )
 
 
-def _alarms(document: Mapping[str, Any], language: str, said: _Said) -> Iterator[str]:
-    yield from _head(said, "alarm", "raised", "meaning")
+def _alarms(document: Mapping[str, Any], language: str) -> Iterator[str]:
+    yield from _head(language, "alarm", "raised", "meaning")
     for name, body in document["Resources"].items():
         if body["Type"] == ALARM:
             alarm = body["Properties"]
-            meaning = _in(split(alarm["AlarmDescription"]), language)
-            yield _row(f"`{name}`", _condition(alarm, said), meaning)
+            meaning = in_language(split(alarm["AlarmDescription"]), language)
+            yield row(f"`{name}`", _condition(alarm, language), meaning)
 
 
-def _condition(alarm: Mapping[str, Any], said: _Said) -> str:
+def _condition(alarm: Mapping[str, Any], language: str) -> str:
     if "MetricName" in alarm:
         measured = f"{alarm['Namespace']} {alarm['MetricName']} ({alarm['Statistic']})"
         period_s = alarm["Period"]
     else:
-        measured = said("errors")
+        measured = _said("errors", language)
         period_s = next(q["MetricStat"]["Period"] for q in alarm["Metrics"] if "MetricStat" in q)
     limit = f"{_COMPARISONS[alarm['ComparisonOperator']]} {alarm['Threshold']:g}"
-    lasting = f"{alarm['EvaluationPeriods']} x {period_s // _MINUTE_S} {said('minutes')}"
-    silent = f", {said('no_data')}" if alarm["TreatMissingData"] == "breaching" else ""
+    lasting = f"{alarm['EvaluationPeriods']} x {period_s // _MINUTE_S} {_said('minutes', language)}"
+    silent = f", {_said('no_data', language)}" if alarm["TreatMissingData"] == "breaching" else ""
     return f"{measured} {limit}, {lasting}{silent}"
 
 
-def _head(said: _Said, *names: str) -> Iterator[str]:
-    yield _row(*(said(name) for name in names))
-    yield "|" + "---|" * len(names)
+def _head(language: str, *names: str) -> list[str]:
+    return head((_SAID[name] for name in names), language)
 
 
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def _in(text: Text, language: str) -> str:
-    return {"en": text.en, "ja": text.ja}[language]
+def _said(name: str, language: str) -> str:
+    return in_language(_SAID[name], language)
 
 
 def pages(folder: Path) -> Iterable[tuple[Path, str]]:
-    """Return each page with the text that it should have."""
+    """Return each page with the text that it should have.
+
+    Raises:
+        UnexplainedError: A code has no meaning, or a meaning no code.
+        KeyError: A table has no place, or a place no table.
+    """
     document = build_template().to_dict()
-    for language, name in PAGES.items():
-        path = folder / name
-        yield path, rewritten(path.read_text(encoding="utf-8"), tables(document, language))
+    for language, suffix in LANGUAGES.items():
+        made = tables(document, language)
+        for page, names in PAGES.items():
+            path = folder / f"{page}{suffix}.md"
+            text = path.read_text(encoding="utf-8")
+            yield path, rewritten(text, {name: made[name] for name in names})
 
 
 def main(arguments: list[str]) -> int:
@@ -216,7 +232,12 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m template_gen.reference FOLDER\n")
         return 2
-    for path, text in pages(Path(arguments[0])):
+    try:
+        made = list(pages(Path(arguments[0])))
+    except UnexplainedError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    for path, text in made:
         path.write_text(text, encoding="utf-8")
     return 0
 

@@ -39,8 +39,8 @@ class Settings(EnvSettings):
         "REQUIRE_CALLED_AE_TITLE",
         boolean,
         default=False,
-        doc="Reject associations that call another AE title than AE_TITLE.",
-        doc_ja="AE_TITLE以外の着信AEタイトルを拒否する。",
+        doc="Reject associations that call another AE title than this receiver's own.",
+        doc_ja="このサーバーのAEタイトルと異なるCalled AE Titleの接続を拒否する。",
     )
     require_calling_ae_title: tuple[str, ...] = setting(
         "REQUIRE_CALLING_AE_TITLE",
@@ -48,7 +48,7 @@ class Settings(EnvSettings):
         default=(),
         pattern=AE_TITLES_PATTERN,
         doc="Calling AE titles that may send, comma-separated; empty for any.",
-        doc_ja="送信を許可する発信AEタイトル（カンマ区切り）。空ならすべて許可。",
+        doc_ja="送信を許可する機器のAEタイトル（Calling AE Title、カンマ区切り）。空ならすべて許可。",
     )
     dimse_timeout_s: int = setting(
         "DIMSE_TIMEOUT",

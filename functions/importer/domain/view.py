@@ -11,17 +11,30 @@ from datetime import UTC, datetime
 from html import escape
 
 from contract.reasons import QuarantineReason
+from contract.text import Text
 from importer.domain.batch import Batch
 from importer.domain.counts import Counts
 from importer.domain.records import Quarantined
 
 MEANINGS = {
-    QuarantineReason.IMPORT_REFUSED: "HealthImaging refused the file",
-    QuarantineReason.JOB_FAILED: "every import of it failed as a whole",
-    QuarantineReason.NO_ANSWER: "HealthImaging did not answer for it, even when imported alone",
-    QuarantineReason.UNREADABLE_MANIFEST: "its batch's manifest cannot be read",
-    QuarantineReason.TOO_BIG_FOR_IMPORT: "larger than one import may be",
+    QuarantineReason.IMPORT_REFUSED: Text(
+        "HealthImaging refused the file", "HealthImagingがファイルを拒否しました"
+    ),
+    QuarantineReason.JOB_FAILED: Text(
+        "every import of it failed as a whole", "この画像を含む取り込みジョブがすべて失敗しました"
+    ),
+    QuarantineReason.NO_ANSWER: Text(
+        "HealthImaging did not answer for it, even when imported alone",
+        "単独で取り込んでも、HealthImagingから結果が得られませんでした",
+    ),
+    QuarantineReason.UNREADABLE_MANIFEST: Text(
+        "its batch's manifest cannot be read", "バッチのマニフェストを読み取れません"
+    ),
+    QuarantineReason.TOO_BIG_FOR_IMPORT: Text(
+        "larger than one import may be", "1回の取り込みの上限を超える大きさです"
+    ),
 }
+"""What each code means; docs/ have both languages."""
 
 
 def figures(counts: Counts) -> dict[str, int]:
@@ -74,7 +87,7 @@ def _batch_row(batch: Batch) -> tuple[object, ...]:
 
 def _quarantine_row(record: Quarantined) -> tuple[object, ...]:
     since = datetime.fromtimestamp(record.quarantined_at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    reason = f"{record.reason.value}: {MEANINGS[record.reason]}"
+    reason = f"{record.reason.value}: {MEANINGS[record.reason].en}"
     if record.exception_type:
         reason += f" ({record.exception_type})"
     if record.elements:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from contract.text import Text
+
 _SHOWN = 3
 """Ids named in one sentence; the console cuts long ones."""
 
@@ -16,18 +18,6 @@ class Severity(Enum):
     """The stack would fail, or would never receive an image."""
     WARNING = "warning"
     """It may be meant, or it hurts later: said, but not refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """The same sentence in English and in Japanese."""
-
-    en: str
-    ja: str
-
-    def __str__(self) -> str:
-        """English first, as in the form: it survives where another script does not."""
-        return f"{self.en} / {self.ja}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

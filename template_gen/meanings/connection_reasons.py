@@ -1,0 +1,241 @@
+"""Codes of what ends a connection or an association, or refuses one."""
+
+from __future__ import annotations
+
+from contract.reasons import WireReason as R
+from template_gen.meanings.reason import (
+    ASK_SUPPORT,
+    CHECK_DEVICE,
+    CHECK_LINE,
+    Reason,
+    reason,
+)
+
+CONNECTION_REASONS: dict[R, Reason] = {
+    R.CONN_IDLE: reason(
+        "closed / A-ABORT",
+        (
+            "Nothing came: 30 s after connecting, or for longer than `NetworkTimeout` between messages.",
+            "接続後30秒間、またはメッセージ間で`NetworkTimeout`を超えて、何も届きませんでした。",
+        ),
+        (
+            "Nothing, unless a device that pauses between images loses its association: raise `NetworkTimeout`.",
+            "通常は対応不要です。画像と画像の間が長い機器で切断される場合は`NetworkTimeout`を増やしてください。",
+        ),
+    ),
+    R.SLOWLORIS: reason(
+        "A-ABORT / closed",
+        (
+            "A message came more slowly than any working line is, or stopped in the middle.",
+            "メッセージの途中で受信が止まったか、極端に遅い速度で届きました。",
+        ),
+        CHECK_LINE,
+    ),
+    R.PDU_TOO_LONG: reason(
+        "A-ABORT",
+        (
+            "The request for an association announces more than 1 MiB.",
+            "アソシエーション要求が1 MiBを超える長さを宣言しました。",
+        ),
+        CHECK_DEVICE,
+    ),
+    R.PDU_OVER_MAX: reason(
+        "A-ABORT",
+        (
+            "A PDU is longer than the maximum that was agreed.",
+            "PDUが、合意した最大長を超えています。",
+        ),
+        CHECK_DEVICE,
+    ),
+    R.PDV_LEN: reason(
+        "A-ABORT",
+        (
+            "The length of a fragment contradicts its PDU.",
+            "PDVの長さがPDUの長さと矛盾しています。",
+        ),
+        CHECK_DEVICE,
+    ),
+    R.NOT_DICOM: reason(
+        "A-ABORT",
+        (
+            "Another protocol speaks to the DICOM port: a browser, a scanner, or TLS where none is set up.",
+            "DICOM以外の通信（ブラウザ、スキャナー、またはTLS未設定のポートへのTLS接続）が届きました。",
+        ),
+        (
+            "From a device of yours: switch its TLS off, or give the stack `TLSCertificateARN`. From a stranger: narrow `PeerCIDR1` to `PeerCIDR3`.",
+            "自院の機器であれば、機器のTLSを無効にするか`TLSCertificateARN`を設定してください。心当たりのない送信元であれば、`PeerCIDR1`～`PeerCIDR3`の範囲を狭めてください。",
+        ),
+    ),
+    R.PDU_UNKNOWN: reason(
+        "A-ABORT",
+        ("A PDU of a type that DICOM does not have.", "DICOMに存在しない種類のPDUです。"),
+        CHECK_DEVICE,
+    ),
+    R.PDU_UNEXPECTED: reason(
+        "A-ABORT",
+        (
+            "A PDU that may not come at this point, for example data before there is an association.",
+            "アソシエーション確立前のデータなど、順序の正しくないPDUです。",
+        ),
+        CHECK_DEVICE,
+    ),
+    R.PDU_INVALID: reason(
+        "A-ABORT",
+        ("A PDU that cannot be read.", "PDUの内容を解釈できません。"),
+        CHECK_DEVICE,
+    ),
+    R.PROXY_HEADER: reason(
+        "closed",
+        (
+            "The load balancer's header with the sender's address is missing or broken.",
+            "送信元アドレスを伝えるロードバランサーのヘッダーがないか、壊れています。",
+        ),
+        (
+            "Somebody reaches the servers past the load balancer, or the target group was changed by hand: set its attribute Proxy protocol v2 on again.",
+            "ロードバランサーを経由しない接続か、ターゲットグループの手動変更が原因です。ターゲットグループの属性「プロキシプロトコル v2」をオンに戻してください。",
+        ),
+    ),
+    R.PROTO_VERSION: reason(
+        "RJ 1,2,2",
+        (
+            "An unknown version of the upper layer protocol.",
+            "未知の上位層プロトコルバージョンです。",
+        ),
+        CHECK_DEVICE,
+    ),
+    R.APP_CONTEXT: reason(
+        "RJ 1,1,2",
+        (
+            "The application context is not DICOM's.",
+            "アプリケーションコンテキスト名がDICOMのものではありません。",
+        ),
+        CHECK_DEVICE,
+    ),
+    R.AET_CALLED: reason(
+        "RJ 1,1,7",
+        (
+            "`RequireCalledAETitle` is true and the device calls another AE title than `SCPAETitle`.",
+            "`RequireCalledAETitle`がtrueで、Called AE Titleが`SCPAETitle`と一致しません。",
+        ),
+        (
+            "Type the output `DICOMAETitle` into the device, capitals included.",
+            "出力`DICOMAETitle`の値を、大文字・小文字も含めて機器に設定してください。",
+        ),
+    ),
+    R.AET_CALLING: reason(
+        "RJ 1,1,3",
+        (
+            "The device's own AE title is not in `RequireCallingAETitle`.",
+            "機器のAEタイトル（Calling AE Title）が`RequireCallingAETitle`に含まれていません。",
+        ),
+        (
+            "Add it to `RequireCallingAETitle` by an update of the stack, or correct the device.",
+            "スタックを更新して`RequireCallingAETitle`に追加するか、機器の設定を修正してください。",
+        ),
+    ),
+    R.AET_INVALID: reason(
+        "RJ 1,1,3 / RJ 1,1,7",
+        (
+            "An AE title is empty or holds characters that DICOM does not allow.",
+            "AEタイトルが空か、DICOMで許可されない文字を含んでいます。",
+        ),
+        (
+            "Give the device a title of 1 to 16 Latin letters, digits, underscores or hyphens.",
+            "機器のAEタイトルを、1～16文字の半角英数字・アンダースコア・ハイフンで設定してください。",
+        ),
+    ),
+    R.CX_BAD: reason(
+        "A-ABORT",
+        (
+            "A proposed presentation context has a forbidden id, or no transfer syntax.",
+            "提案されたプレゼンテーションコンテキストのIDが不正か、転送構文がありません。",
+        ),
+        CHECK_DEVICE,
+    ),
+    R.CX_MIX: reason(
+        "A-ABORT",
+        (
+            "A command and its data came in different presentation contexts.",
+            "コマンドとデータのプレゼンテーションコンテキストが異なります。",
+        ),
+        CHECK_DEVICE,
+    ),
+    R.CX_UNKNOWN: reason(
+        "A-ABORT",
+        (
+            "The device uses a presentation context that was not accepted.",
+            "受け入れていないプレゼンテーションコンテキストが使われました。",
+        ),
+        CHECK_DEVICE,
+    ),
+    R.LIMIT: reason(
+        "RJ 2,3,2 / closed",
+        (
+            "`MaximumAssociations` are open on this server, or too many connections wait without a request.",
+            "このサーバーのアソシエーション数が`MaximumAssociations`に達しているか、要求前の接続が多すぎます。",
+        ),
+        (
+            "The device tries again by itself. If it happens daily, raise `TaskDesiredCount`.",
+            "機器が自動的に再試行します。毎日発生する場合は`TaskDesiredCount`を増やしてください。",
+        ),
+    ),
+    R.DRAINING: reason(
+        "RJ 2,3,1 / A-ABORT / 0xA700",
+        (
+            "This server stops: an update, a scale-in or maintenance of AWS. Others go on.",
+            "更新・スケールイン・AWSのメンテナンスにより、このサーバーが停止処理中です。他のサーバーは稼働しています。",
+        ),
+        (
+            "The device tries again and reaches another server.",
+            "機器の再試行により、別のサーバーが受信します。",
+        ),
+    ),
+    R.DIMSE_BAD: reason(
+        "A-ABORT",
+        ("A command that cannot be read.", "コマンドを解釈できません。"),
+        CHECK_DEVICE,
+    ),
+    R.DIMSE_ORDER: reason(
+        "A-ABORT",
+        (
+            "Commands and data are mixed up, or a command is far too long.",
+            "コマンドとデータの順序が正しくないか、コマンドが長すぎます。",
+        ),
+        CHECK_DEVICE,
+    ),
+    R.OP_UNEXPECTED: reason(
+        "0x0211 / A-ABORT",
+        (
+            "An operation that this server does not offer, for example C-FIND.",
+            "C-FINDなど、このサーバーが提供していない操作です。",
+        ),
+        (
+            "Use this server as a destination for storing only; images are queried in HealthImaging.",
+            "本サーバーは画像の送信先としてのみ設定してください。検索・取得はHealthImagingで行います。",
+        ),
+    ),
+    R.ABORTED: reason(
+        "closed",
+        (
+            "The device ended the association before it was released. What was acknowledged is stored.",
+            "正常終了の前に、機器側がアソシエーションを切断しました。成功を応答済みの画像は保存されています。",
+        ),
+        CHECK_LINE,
+    ),
+    R.SEND_STALL: reason(
+        "closed",
+        (
+            "The device did not take a response for 30 s.",
+            "機器が30秒間、応答を受け取りませんでした。",
+        ),
+        CHECK_LINE,
+    ),
+    R.INTERNAL: reason(
+        "0x0110 / 0xA700 / A-ABORT",
+        (
+            "An error of this product. The image was not acknowledged.",
+            "本製品の内部エラーです。画像に成功は応答していません。",
+        ),
+        ASK_SUPPORT,
+    ),
+}
