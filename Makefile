@@ -50,7 +50,7 @@ rebuild-ledger: setup ## make a lost ledger anew from S3 and HealthImaging [STAC
 
 .PHONY: test
 test: setup ## the test suite, on two processes (PYTEST="-k name" for a part)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
 .PHONY: check
 check: lint fresh scan test ## all that CI holds: style, types, generated files, scanners, tests

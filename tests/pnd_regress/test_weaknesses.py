@@ -18,9 +18,6 @@ from tests.pnd_regress.target import Target, WeaknessError, bare_target, our_tar
 from tests.pnd_regress.weaknesses import FILE, WEAKNESSES, Weakness
 from tests.receiver.sinks import fake_s3
 
-# On one worker: the slow probes are under way beside the others, once.
-pytestmark = pytest.mark.xdist_group("weaknesses")
-
 QUICK_FIRST = [
     *(weakness for weakness in WEAKNESSES if not weakness.slow),
     *(weakness for weakness in WEAKNESSES if weakness.slow),

@@ -152,7 +152,7 @@ WEAKNESSES = (
     Weakness(number=22, probe=size.an_association_costs_one_thread),
     Weakness(number=23, probe=timing.a_backlog_of_connections_is_taken),
     Weakness(number=24, probe=timing.a_vanished_peer_is_probed),
-    Weakness(number=25, probe=size.checks_of_the_port_cost_nothing),
+    Weakness(number=25, probe=size.checks_of_the_port_cost_nothing, settings=OWN),
     Weakness(
         number=26,
         probe=size.a_reset_frees_the_descriptor,

@@ -21,9 +21,6 @@ from tests.receiver.sinks.fake_s3 import FakeS3
 from tests.receiver_process import ReceiverProcess, settle
 
 Start = Callable[..., ReceiverProcess]
-# One after the other: two of them hold gigabytes.
-pytestmark = pytest.mark.xdist_group("load")
-
 LOADED = 5.0
 """How much longer than promised a loaded machine may take; bench/ measures the promise itself."""
 PARKED = 300

@@ -27,14 +27,14 @@ def encoded(data: bytes) -> str:
 
 @dataclass
 class FakeS3:
-    """What was stored and asked, and what to answer next."""
+    """What was stored and asked, and what to answer next; gigabytes are not part of its repr."""
 
     port: int = 0
-    objects: dict[str, bytes] = field(default_factory=dict)
-    requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    objects: dict[str, bytes] = field(default_factory=dict, repr=False)
+    requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list, repr=False)
     script: list[Behaviour] = field(default_factory=list)
     """Answers for the next requests; after them the server behaves."""
-    uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    uploads: dict[str, dict[int, bytes]] = field(default_factory=dict, repr=False)
     aborted: list[str] = field(default_factory=list)
     connections: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
