@@ -17,6 +17,7 @@ from awacs.aws import (
     StringEquals,
 )
 from troposphere import AccountId, Ref, Template
+from troposphere.awslambda import Function
 from troposphere.cloudwatch import (
     Alarm,
     Metric,
@@ -60,7 +61,7 @@ def add_alarms(
     topic = _add_topic(template, p, c)
     watches = all_watches(network, service, queues)
     alarms = [_add_alarm(template, topic, watch) for watch in watches]
-    alarms.append(_add_error_rate(template, topic, pipeline))
+    alarms += [_add_error_rate(template, topic, made.function) for made in pipeline.all()]
     return Alarms(tuple(alarms), topic)
 
 
@@ -82,44 +83,40 @@ def _add_alarm(template: Template, topic: Topic, watch: Watch) -> Alarm:
     )
 
 
-def _add_error_rate(template: Template, topic: Topic, pipeline: ImportPipeline) -> Alarm:
-    """Add the alarm on the share of invocations that failed, all functions together."""
-    queries = []
-    for letter, metric in (("e", "Errors"), ("i", "Invocations")):
-        for n, made in enumerate(pipeline.all()):
-            queries.append(
-                MetricDataQuery(
-                    Id=f"{letter}{n}",
-                    ReturnData=False,
-                    MetricStat=MetricStat(
-                        Metric=Metric(
-                            Namespace="AWS/Lambda",
-                            MetricName=metric,
-                            Dimensions=_dimensions({"FunctionName": Ref(made.function)}),
-                        ),
-                        Period=FIVE_MINUTES_S,
-                        Stat="Sum",
-                    ),
-                )
-            )
-    count = len(pipeline.all())
-    errors = "+".join(f"FILL(e{n},0)" for n in range(count))
-    invocations = "+".join(f"FILL(i{n},0)" for n in range(count))
-    queries.append(
+def _add_error_rate(template: Template, topic: Topic, function: Function) -> Alarm:
+    """Add the alarm on the share of a function's invocations that failed.
+
+    One a function: busy ones would hide the failures of the others in a common rate, and an alarm's
+    expression takes ten metrics at most (CloudWatch service quotas), which five functions use up.
+    """
+    queries = [
         MetricDataQuery(
-            Id="rate",
-            Label="Errors (%)",
-            Expression=f"IF(({invocations})>0, 100*({errors})/({invocations}), 0)",
+            Id=metric.lower(),
+            ReturnData=False,
+            MetricStat=MetricStat(
+                Metric=Metric(
+                    Namespace="AWS/Lambda",
+                    MetricName=metric,
+                    Dimensions=_dimensions({"FunctionName": Ref(function)}),
+                ),
+                Period=FIVE_MINUTES_S,
+                Stat="Sum",
+            ),
         )
+        for metric in ("Errors", "Invocations")
+    ]
+    queries.append(
+        # No invocation is no data, and that is no alarm.
+        MetricDataQuery(Id="rate", Label="Errors (%)", Expression="100*errors/invocations")
     )
     meaning = Text(
-        f"More than {ERROR_RATE_PERCENT} % of the functions' invocations failed: look at their logs. Work "
+        f"More than {ERROR_RATE_PERCENT} % of {function.title}'s invocations failed: look at its log. Work "
         "that failed is repeated.",
-        f"Lambda関数のエラー率が{ERROR_RATE_PERCENT}%を超えました。ログを確認してください。失敗した処理は再試行されます。",
+        f"{function.title}関数のエラー率が{ERROR_RATE_PERCENT}%を超えました。ログを確認してください。失敗した処理は再試行されます。",
     )
     return template.add_resource(
         Alarm(
-            "FunctionErrorRateAlarm",
+            f"{function.title}ErrorRateAlarm",
             **_told(topic, meaning),
             Metrics=queries,
             ComparisonOperator="GreaterThanThreshold",

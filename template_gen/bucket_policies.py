@@ -18,36 +18,52 @@ from awacs.aws import (
     Principal,
     Statement,
     StringEquals,
+    StringNotEquals,
 )
-from troposphere import AccountId, Join, Ref, Sub, Template
+from troposphere import AccountId, AWSHelperFn, If, Join, Ref, Sub, Template
 from troposphere.iam import Role
 from troposphere.s3 import Bucket, BucketPolicy
 
 from contract.keys import INCOMING_PREFIX
+from template_gen.conditions import Conditions
+from template_gen.parameters import Parameters
 from template_gen.permissions import CREATE_ONLY_PREFIXES, arn_of
 from template_gen.storage import LOAD_BALANCER_LOG_PREFIX, Storage
 
+_NOBODY = "nobody"
+"""No principal's ARN."""
+
 
 def add_bucket_policies(
-    template: Template, storage: Storage, *, receiver: Role, tagger: Role
+    template: Template,
+    p: Parameters,
+    c: Conditions,
+    storage: Storage,
+    *,
+    receiver: Role,
+    tagger: Role,
 ) -> BucketPolicy:
     """Add a policy to each bucket; return the access logs', which the load balancer waits for.
 
     Args:
         template: To add to.
+        p: The form.
+        c: The conditions.
         storage: The buckets.
         receiver: The only role that may write where instances land, by new objects alone.
         tagger: The only role that may tag what landed.
     """
     landing = storage.landing
+    break_glass = If(c.has_break_glass_role, Ref(p.break_glass_role_arn), _NOBODY)
     _add(
         template,
         landing,
         _refuse_overwriting(landing),
+        _refuse_deleting(landing, break_glass),
         _refuse_more_than_writing(landing, receiver),
         _refuse_tagging_by_others(landing, tagger),
     )
-    _add(template, storage.results)
+    _add(template, storage.results, _refuse_deleting(storage.results, break_glass))
     return _add(
         template, storage.access_logs, _let_s3_log(storage), *_let_load_balancer_log(storage)
     )
@@ -92,6 +108,21 @@ def _refuse_overwriting(landing: Bucket) -> Statement:
                 Bool("s3:ObjectCreationOperation", "true"),
             ]
         ),
+    )
+
+
+def _refuse_deleting(bucket: Bucket, break_glass: AWSHelperFn) -> Statement:
+    """Refuse deletions by anybody but the role for emergencies.
+
+    Lifecycle rules are S3's own and no policy stops them (Amazon S3 user guide, "Expiring objects").
+    """
+    return Statement(
+        Sid="RefuseDeleting",
+        Effect=Deny,
+        Principal=Principal("*"),
+        Action=[s3.DeleteObject, s3.DeleteObjectVersion],
+        Resource=[Join("/", [arn_of(bucket), "*"])],
+        Condition=Condition(StringNotEquals("aws:PrincipalArn", break_glass)),
     )
 
 

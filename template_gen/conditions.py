@@ -22,6 +22,7 @@ class Conditions:
     has_private_route_tables: str
     makes_datastore: str
     has_replica: str
+    has_break_glass_role: str
     makes_key: str
     has_existing_key: str
     has_key: str
@@ -72,6 +73,7 @@ def add_conditions(template: Template, p: Parameters) -> Conditions:
         ),
         makes_datastore=_add(template, "MakesDatastore", Equals(Ref(p.existing_datastore_id), "")),
         has_replica=_add(template, "HasReplica", _is_given(p.replica_bucket_arn)),
+        has_break_glass_role=_add(template, "HasBreakGlassRole", _is_given(p.break_glass_role_arn)),
         makes_key=_add(template, "MakesKey", _is_true(p.create_kms_key)),
         has_existing_key=_add(template, "HasExistingKey", _is_given(p.kms_key_arn)),
         has_key=_add(template, "HasKey", Or(_is_true(p.create_kms_key), _is_given(p.kms_key_arn))),

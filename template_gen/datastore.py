@@ -23,11 +23,13 @@ class DataStore:
     """The data store in use.
 
     Attributes:
+        title: Logical ID of the one that the stack makes.
         id: Of 32 letters and digits.
         arn: Its ARN.
         access_role: HealthImaging takes it for an import job.
     """
 
+    title: str
     id: AWSHelperFn
     arn: AWSHelperFn
     access_role: Role
@@ -72,4 +74,4 @@ def add_datastore(
             permissions.write_results(results),
         ],
     )
-    return DataStore(id=datastore_id, arn=arn, access_role=role)
+    return DataStore(title=str(made.title), id=datastore_id, arn=arn, access_role=role)

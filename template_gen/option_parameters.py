@@ -163,6 +163,23 @@ def add_data(form: Form) -> dict[str, Parameter]:
                 "arn:aws:s3:::バケット名 の形式で入力するか、空にしてください。",
             ),
         ),
+        "break_glass_role_arn": form.add(
+            "BreakGlassRoleARN",
+            "String",
+            group=group,
+            label=Text("Role that may delete received images", "受信画像を削除できるロール"),
+            doc=Text(
+                "ARN of an IAM role for emergencies. The buckets refuse the deletion of received images and "
+                "results by anybody else, administrators too; empty refuses it to everybody.",
+                "緊急時用のIAMロールのARN。受信画像と取り込み結果の削除は、管理者も含めこのロール以外には許可されません。空なら誰も削除できません。",
+            ),
+            Default="",
+            AllowedPattern=r"^(arn:aws:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+)?$",
+            constraint=Text(
+                "Copy the role's ARN, arn:aws:iam::ACCOUNT:role/NAME, or leave it empty.",
+                "ロールのARN（arn:aws:iam::アカウント:role/名前）を入力するか、空にしてください。",
+            ),
+        ),
     }
 
 

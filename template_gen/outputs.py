@@ -75,9 +75,10 @@ def add_outputs(
         "HealthImagingURL",
         Sub(
             "https://${AWS::Region}.console.aws.amazon.com/medical-imaging/home?region=${AWS::Region}"
+            "#/dataStores"
         ),
-        "AWS HealthImaging in the console.",
-        "コンソールのAWS HealthImaging画面。",
+        "Data stores in the console of AWS HealthImaging; DatastoreID says which.",
+        "AWS HealthImagingコンソールのデータストア一覧（IDはDatastoreIDを参照）。",
     )
     add(
         "AlarmTopicARN",
@@ -103,6 +104,19 @@ def add_outputs(
         "Bucket with the results of import jobs.",
         "取り込みジョブの結果が保存されるバケット。",
     )
+    for title, bucket, en, ja in (
+        ("LandingBucketURL", storage.landing, "images land", "受信した画像の"),
+        ("ResultsBucketURL", storage.results, "jobs write their results", "取り込み結果の"),
+    ):
+        add(
+            title,
+            Sub(
+                "https://${AWS::Region}.console.aws.amazon.com/s3/buckets/"
+                f"${{{bucket.title}}}?region=${{AWS::Region}}"
+            ),
+            f"Bucket in which {en}, in the console.",
+            f"{ja}バケット（S3コンソール）。",
+        )
     add(
         "LedgerTableName",
         Ref(table),

@@ -45,6 +45,7 @@ class Parameters:
     create_kms_key: Parameter
     kms_key_arn: Parameter
     replica_bucket_arn: Parameter
+    break_glass_role_arn: Parameter
     log_retention_days: Parameter
     log_level: Parameter
     alarm_email: Parameter

@@ -55,11 +55,6 @@ def trust_healthimaging(datastore_arn: Any) -> PolicyDocument:
     return _trust_for(HEALTHIMAGING, datastore_arn)
 
 
-def trust_replication() -> PolicyDocument:
-    """Let S3 take the role for a bucket of this account; its name would close a circle."""
-    return _trust_for("s3.amazonaws.com", Sub("arn:${AWS::Partition}:s3:::*"))
-
-
 def _trust_for(service: str, source_arn: Any) -> PolicyDocument:
     return PolicyDocument(
         Version="2012-10-17",
@@ -218,7 +213,10 @@ def write_logs(group_arn: Any) -> Statement:
 def pull_image(repository_arn: Any) -> list[Statement]:
     """Pull one image."""
     return [
-        _allow([ecr.BatchGetImage, ecr.GetDownloadUrlForLayer], repository_arn),
+        _allow(
+            [ecr.BatchCheckLayerAvailability, ecr.BatchGetImage, ecr.GetDownloadUrlForLayer],
+            repository_arn,
+        ),
         # The registry's token has no resource to name (service authorization reference, Amazon ECR).
         _allow([ecr.GetAuthorizationToken], "*"),
     ]

@@ -1,4 +1,7 @@
-"""Preflight: the custom resource that everything else waits for, and the function that answers for it."""
+"""Preflight: the custom resource that everything else waits for, and the function that answers for it.
+
+The same function answers for KeptDatastore, which what uses the data store waits for.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from awacs.aws import Action, Allow, Condition, PolicyDocument, Statement, StringEquals
-from troposphere import If, NoValue, Ref, Sub, Template
+from troposphere import AWSObject, If, NoValue, Ref, Sub, Template
 from troposphere.iam import Policy
 from troposphere.validators.cloudformation import AWSCustomObject
 
 from importer.handlers import preflight as handler
+from importer.preflight import kept_datastore
 from importer.preflight import properties as names
 from importer.preflight.permissions import MEMORY_MIB, PERMISSIONS, TIMEOUT_S, Permission
 from template_gen.conditions import Conditions
+from template_gen.datastore import DataStore
 from template_gen.encryption import KEY_SERVICES
 from template_gen.functions import FunctionMaker, Plan
 from template_gen.parameters import Parameters
@@ -34,6 +39,18 @@ class Preflight(AWSCustomObject):
         "ServiceToken": (str, True),
         "ServiceTimeout": (int, False),
         **dict.fromkeys(sorted(names.PROPERTY_NAMES), ((str, list), True)),
+    }
+
+
+class KeptDatastore(AWSCustomObject):
+    """Fails an update that would go on with another data store."""
+
+    resource_type = kept_datastore.RESOURCE_TYPE
+    props = {  # noqa: RUF012 - troposphere's own declaration
+        "ServiceToken": (str, True),
+        "ServiceTimeout": (int, False),
+        kept_datastore.IN_USE: (str, True),
+        names.DATASTORE: (str, True),
     }
 
 
@@ -76,6 +93,7 @@ def add_preflight(p: Parameters, c: Conditions, maker: FunctionMaker) -> Preflig
                     names.DATASTORE: Ref(p.existing_datastore_id),
                     # A key that the stack makes has the policy that it needs.
                     names.KMS_KEY: Ref(p.kms_key_arn),
+                    names.CREATE_KEY: Ref(p.create_kms_key),
                     names.KMS_SERVICES: list(KEY_SERVICES),
                     names.IMAGE: maker.assets.image,
                 }
@@ -93,9 +111,40 @@ def let_everything_wait(template: Template, preflight: Preflight) -> None:
     needed = needed_by(template.to_dict()["Resources"], title)
     for name, resource in template.resources.items():
         if name != title and name not in needed:
-            waits = resource.resource.get("DependsOn", [])
-            others = [waits] if isinstance(waits, str) else waits
-            resource.DependsOn = [title, *others]
+            _wait(resource, title)
+
+
+def keep_datastore(
+    template: Template, p: Parameters, preflight: Preflight, datastore: DataStore
+) -> None:
+    """Let whatever uses the data store wait until it is found to be the one that was in use before.
+
+    So no function, rule or role learns of another one that an update has made by mistake.
+    """
+    users = [
+        name
+        for name, body in template.to_dict()["Resources"].items()
+        if datastore.title in _mentioned(body)
+    ]
+    asked: dict[str, Any] = {
+        kept_datastore.IN_USE: datastore.id,
+        names.DATASTORE: Ref(p.existing_datastore_id),
+    }
+    kept = template.add_resource(
+        KeptDatastore(
+            "KeptDatastore",
+            ServiceToken=preflight.ServiceToken,
+            ServiceTimeout=SERVICE_TIMEOUT_S,
+            **asked,
+        )
+    )
+    for name in users:
+        _wait(template.resources[name], str(kept.title))
+
+
+def _wait(resource: AWSObject, title: str) -> None:
+    waits = resource.resource.get("DependsOn", [])
+    resource.DependsOn = [title, *([waits] if isinstance(waits, str) else waits)]
 
 
 def needed_by(resources: Mapping[str, Any], title: str) -> set[str]:

@@ -58,7 +58,7 @@ _SAID = {
     "says": Text("What it says", "表示される説明"),
     "minutes": Text("min", "分"),
     "no_data": Text("or no data", "またはデータなし"),
-    "errors": Text("errors of all functions (%)", "全関数のエラー率（%）"),
+    "errors": Text("errors of its invocations (%)", "関数のエラー率（%）"),
 }
 
 

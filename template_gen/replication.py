@@ -26,7 +26,9 @@ def add_replication_role(p: Parameters, c: Conditions, roles: RoleMaker) -> Role
     """Add the role by which S3 copies, with its rights on the copy; those on the original follow."""
     role = roles.add(
         "ReplicationRole",
-        permissions.trust_replication(),
+        # As the S3 user guide has it ("Setting up permissions for live replication"), without conditions:
+        # nothing says that S3 names a source when it replicates, and a refusal would show nowhere.
+        permissions.trust("s3.amazonaws.com"),
         permissions.write_replicas(Ref(p.replica_bucket_arn)),
     )
     role.Condition = c.has_replica

@@ -22,7 +22,7 @@ from template_gen.mappings import add_mappings
 from template_gen.network import add_network
 from template_gen.outputs import add_outputs
 from template_gen.parameters import add_parameters
-from template_gen.preflight import add_preflight, let_everything_wait
+from template_gen.preflight import add_preflight, keep_datastore, let_everything_wait
 from template_gen.product import NAME, Release, read_release
 from template_gen.queues import add_queues
 from template_gen.replication import add_replication_role, let_replication_read, replicate
@@ -72,7 +72,7 @@ def build_template(release: Release | None = None) -> Template:
     )
     task = add_ingest_task(template, p, storage, assets, roles)
     access_logs_policy = add_bucket_policies(
-        template, storage, receiver=task.task_role, tagger=pipeline.record_outcome.role
+        template, p, c, storage, receiver=task.task_role, tagger=pipeline.record_outcome.role
     )
     let_roles_use_key(
         template,
@@ -101,5 +101,6 @@ def build_template(release: Release | None = None) -> Template:
         dashboard=dashboard,
         topic=alarms.topic,
     )
+    keep_datastore(template, p, preflight, datastore)
     let_everything_wait(template, preflight)
     return template

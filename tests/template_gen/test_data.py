@@ -13,6 +13,7 @@ from tests.template_gen.rendering import ACCOUNT, document, of_type, policy_of, 
 
 BUCKETS = ("LandingBucket", "ResultsBucket", "AccessLogBucket")
 WORK_QUEUES = {"ImportQueue": "StartImport", "OutcomeQueue": "RecordOutcome"}
+BREAK_GLASS = "arn:aws:iam::123456789012:role/emergency"
 STATEFUL = (*BUCKETS, "DicomImportJobTable")
 
 
@@ -125,6 +126,26 @@ def test_nothing_that_landed_can_be_written_over() -> None:
         "Null": {"s3:if-none-match": "true"},
         "Bool": {"s3:ObjectCreationOperation": "true"},
     }
+
+
+@pytest.mark.parametrize("bucket", ["LandingBucket", "ResultsBucket"])
+@pytest.mark.parametrize(
+    ("options", "exempt"),
+    [({}, "nobody"), ({"BreakGlassRoleARN": BREAK_GLASS}, BREAK_GLASS)],
+    ids=["nobody", "a role for emergencies"],
+)
+def test_nobody_can_delete(bucket: str, options: dict[str, str], exempt: str) -> None:
+    """No role of the stack and no administrator, but one that the hospital names."""
+    (statement,) = (
+        s
+        for s in policy_of(render(**options), f"{bucket}Policy")
+        if s.get("Sid") == "RefuseDeleting"
+    )
+
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Action"] == ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+    assert statement["Resource"] == [f"{bucket}.Arn/*"]
+    assert statement["Condition"] == {"StringNotEquals": {"aws:PrincipalArn": exempt}}
 
 
 def test_the_receiver_can_only_add() -> None:

@@ -113,16 +113,39 @@ def test_the_guides_alarms_on_load(title: str, metric: str) -> None:
 
 
 def test_the_guides_alarm_on_function_errors() -> None:
-    """Lambda エラー率 > 5%: of every function at work; Preflight runs before there is an alarm."""
-    alarm = _alarm("FunctionErrorRateAlarm")
-    watched = {
-        query["MetricStat"]["Metric"]["Dimensions"][0]["Value"]
-        for query in alarm["Metrics"]
-        if "MetricStat" in query
-    }
+    """Lambda エラー率 > 5%: one for each function at work; Preflight runs before there is an alarm."""
+    resources = render()
+    rates = {t: a for t, a in of_type(resources, ALARM).items() if "Metrics" in a}
 
-    assert watched == of_type(render(), FUNCTION).keys() - {"PreflightFunction"}
-    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 5)
+    assert rates.keys() == {
+        f"{title}ErrorRateAlarm"
+        for title in of_type(resources, FUNCTION).keys() - {"PreflightFunction"}
+    }
+    for title, alarm in rates.items():
+        errors, invocations, rate = alarm["Metrics"]
+        assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 5)
+        assert rate["Expression"] == f"100*{errors['Id']}/{invocations['Id']}"
+        for query, metric in ((errors, "Errors"), (invocations, "Invocations")):
+            assert query["ReturnData"] is False
+            assert query["MetricStat"]["Metric"] == {
+                "Namespace": "AWS/Lambda",
+                "MetricName": metric,
+                "Dimensions": [
+                    {"Name": "FunctionName", "Value": title.removesuffix("ErrorRateAlarm")}
+                ],
+            }
+
+
+def test_no_alarm_has_more_metrics_than_cloudwatch_takes() -> None:
+    """Ten in an expression, one of them returned; a day at most (CloudWatch service quotas)."""
+    for title, alarm in of_type(render(), ALARM).items():
+        metrics = alarm.get("Metrics", ())
+        periods = [q["MetricStat"]["Period"] for q in metrics if "MetricStat" in q]
+
+        assert len(periods) <= 10, title
+        assert sum(query.get("ReturnData", True) for query in metrics) in (0, 1), title
+        period = alarm.get("Period") or max(periods)
+        assert period * alarm["EvaluationPeriods"] <= 86_400, title
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,14 @@ GOLDEN: dict[str, Grants] = {
         _grant({"s3:AbortMultipartUpload"}, f"{LANDING}/incoming/*"),
     },
     "PacsServerExecutionRole": {
-        _grant({"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}, REPOSITORY),
+        _grant(
+            {
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:GetDownloadUrlForLayer",
+            },
+            REPOSITORY,
+        ),
         _grant({"ecr:GetAuthorizationToken"}, "*"),
         _grant(LOGS, "PacsServerTaskDefPacsContainerLogGroup.Arn"),
     },

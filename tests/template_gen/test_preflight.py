@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from importer.preflight import kept_datastore
 from importer.preflight.permissions import PERMISSIONS
 from importer.preflight.properties import KMS_KEY, PROPERTY_NAMES, Properties
 from template_gen.preflight import needed_by
@@ -40,6 +41,26 @@ def test_everything_waits_for_preflight() -> None:
     waiting = {title for title, body in _resources().items() if "Preflight" in _waits(body)}
 
     assert waiting == _resources().keys() - OWN - {"Preflight"}
+
+
+def test_an_update_that_would_replace_the_data_store_fails_loudly() -> None:
+    """KeptDatastore says whether it is still the same, and everything that uses it waits for that."""
+    resources = _resources()
+    users = {
+        title
+        for title, body in resources.items()
+        if title != "KeptDatastore"
+        and "Datastore" in needed_by({title: body, "Datastore": {}}, title)
+    }
+    kept = resources["KeptDatastore"]["Properties"]
+
+    assert users == {title for title, body in resources.items() if "KeptDatastore" in _waits(body)}
+    assert users >= {"StartImport", "RecordOutcome", "OutcomeRule", "DataAccessRole"}
+    assert resources["KeptDatastore"]["Type"] == kept_datastore.RESOURCE_TYPE
+    assert kept["ServiceToken"] == resources["Preflight"]["Properties"]["ServiceToken"]
+    assert render()["KeptDatastore"]["Properties"][kept_datastore.IN_USE] == (
+        "Datastore.DatastoreId"
+    )
 
 
 def test_preflight_needs_its_function_alone() -> None:

@@ -91,7 +91,7 @@ def test_an_alarm_says_when_it_is_raised() -> None:
 
     assert "AWS/ECS CPUUtilization (Average) > 80, 3 x 5 min |" in alarms
     assert "HealthyHostCount (Maximum) < 1, 3 x 1 min, or no data |" in alarms
-    assert "errors of all functions (%) > 5, 1 x 5 min |" in alarms
+    assert "errors of its invocations (%) > 5, 1 x 5 min |" in alarms
 
 
 def test_a_code_without_a_meaning_is_an_error() -> None:

@@ -1,4 +1,4 @@
-"""Lambda Preflight: custom resource that refuses a stack which cannot work, with a sentence that helps."""
+"""Lambda Preflight: custom resources that refuse what cannot work or loses data, with a sentence that helps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from importer.observability import logger
+from importer.preflight import kept_datastore
 from importer.preflight.adapters.sources import aws_sources
 from importer.preflight.answer import FAILED, SUCCESS, Answer, answer_of, document
 from importer.preflight.gathering import Time
@@ -31,7 +32,10 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
     left_s = context.get_remaining_time_in_millis() / 1000
     end = time.monotonic() + left_s - 1
     request = Request.of(event)
-    answer = _answer(request, _time(min(time.monotonic() + CHECKS_S, end - RESERVE_S)))
+    if request.resource_type == kept_datastore.RESOURCE_TYPE:
+        request, answer = kept_datastore.answer_to(request)
+    else:
+        answer = _answer(request, _time(min(time.monotonic() + CHECKS_S, end - RESERVE_S)))
     logger.info("preflight_answered", extra={"request": request.kind, "status": answer.status})
     send(request.response_url, document(request, answer), _time(end))
 

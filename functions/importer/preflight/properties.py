@@ -26,6 +26,7 @@ TASK_SECURITY_GROUP = "TaskSecurityGroupID"
 ROUTE_TABLES = "PrivateRouteTableIDs"
 DATASTORE = "ExistingDatastoreID"
 KMS_KEY = "KMSKeyARN"
+CREATE_KEY = "CreateKMSKey"
 KMS_SERVICES = "KMSKeyServices"
 """Not a parameter: which services of `checks.key.NEEDS` use the key; the data's services when absent."""
 IMAGE = "ImageURI"
@@ -53,6 +54,7 @@ class Properties:
     route_tables: tuple[str, ...] = ()
     datastore: str = ""
     kms_key: str = ""
+    create_key: bool = False
     kms_services: tuple[str, ...] = ()
     image: str = ""
 
@@ -102,7 +104,7 @@ _READ: dict[str, Any] = {
 _KEYS = (
     VPC_ID, PUBLIC_SUBNETS, PRIVATE_SUBNETS, ZONES, SECURITY_GROUP, VPC_CIDR, TASK_CPU, DESIRED_COUNT,
     MAX_CAPACITY, CERTIFICATE, SCHEME, ELASTIC_IPS, TASK_SECURITY_GROUP, ROUTE_TABLES, DATASTORE, KMS_KEY,
-    KMS_SERVICES, IMAGE,
+    CREATE_KEY, KMS_SERVICES, IMAGE,
 )  # fmt: skip
 _SOURCES: dict[str, tuple[str, str]] = {
     field.name: (key, str(field.type)) for field, key in zip(fields(Properties), _KEYS, strict=True)

@@ -40,6 +40,7 @@ class Request:
 
     Attributes:
         kind: Create, Update or Delete.
+        resource_type: `Custom::...`.
         response_url: Where the answer is PUT, signed.
         request_id: Echoed.
         logical_id: Echoed.
@@ -51,6 +52,7 @@ class Request:
     """
 
     kind: str
+    resource_type: str
     response_url: str
     request_id: str
     logical_id: str
@@ -69,6 +71,7 @@ class Request:
         stack = Stack.of(str(event.get("StackId", "")))
         return cls(
             kind=str(event.get("RequestType", "")),
+            resource_type=str(event.get("ResourceType", "")),
             response_url=str(event["ResponseURL"]),
             request_id=str(event.get("RequestId", "")),
             logical_id=str(event.get("LogicalResourceId", "")),

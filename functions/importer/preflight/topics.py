@@ -11,6 +11,7 @@ from importer.preflight.checks import certificate, key, quotas
 from importer.preflight.checks.addresses import check_addresses
 from importer.preflight.checks.datastore import check_datastore
 from importer.preflight.checks.endpoints import check_endpoint_groups
+from importer.preflight.checks.lasting import check_lasting
 from importer.preflight.checks.placement import check_placement
 from importer.preflight.checks.routes import check_routes
 from importer.preflight.checks.service_roles import ROLES, check_role
@@ -53,6 +54,8 @@ class Topics:
 
     def _works(self) -> Iterator[tuple[str, Callable[[], Iterator[Problem]]]]:
         p, before = self.p, self.previous
+        if before is not None:
+            yield "what stays", partial(check_lasting, p, before)
         if p.vpc_id:
             yield "network", self._network
         if p.certificate:

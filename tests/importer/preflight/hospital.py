@@ -73,6 +73,7 @@ def build_hospital(ec2: Any) -> Hospital:
             "PrivateRouteTableIDs": [""],
             "ExistingDatastoreID": "",
             "KMSKeyARN": "",
+            "CreateKMSKey": "false",
             "ImageURI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/storescp:1.0.0",
         },
     )
