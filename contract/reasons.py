@@ -27,6 +27,8 @@ class WireReason(StrEnum):
     CX_MIX = "cx_mix"
     CX_UNKNOWN = "cx_unknown"
     LIMIT = "limit"
+    AET_LIMIT = "aet_limit"
+    ADDRESS_LIMIT = "address_limit"
     DRAINING = "draining"
     DIMSE_BAD = "dimse_bad"
     DIMSE_ORDER = "dimse_order"

@@ -60,6 +60,8 @@ def receiver_environment(p: Parameters, storage: Storage, workers: AWSHelperFn) 
             "dimse_timeout_s": Ref(p.dimse_timeout),
             "network_timeout_s": Ref(p.network_timeout),
             "maximum_associations": Ref(p.maximum_associations),
+            "maximum_associations_per_ae_title": Ref(p.maximum_associations_per_ae_title),
+            "maximum_associations_per_address": Ref(p.maximum_associations_per_address),
             "maximum_pdu_size": fixed("maximum_pdu_size"),
             "supported_sop_class_uids": Ref(p.supported_sop_class_uids),
             "landing_url": Join("", ["s3://", Ref(storage.landing)]),

@@ -78,6 +78,29 @@ def add_network_options(form: Form) -> dict[str, Parameter]:
     }
 
 
+def add_senders(form: Form) -> dict[str, Parameter]:
+    """Add what one sender may have at most, for those that want a number."""
+    group = Group.SENDERS
+    return {
+        "maximum_associations_per_ae_title": form.add(
+            "MaximumAssociationsPerAETitle",
+            group=group,
+            label=Text(
+                "Maximum associations of one AE title", "1つの発信AEタイトルあたりの最大同時接続数"
+            ),
+            **from_setting(Settings, "maximum_associations_per_ae_title"),
+        ),
+        "maximum_associations_per_address": form.add(
+            "MaximumAssociationsPerAddress",
+            group=group,
+            label=Text(
+                "Maximum associations of one IP address", "1つのIPアドレスあたりの最大同時接続数"
+            ),
+            **from_setting(Settings, "maximum_associations_per_address"),
+        ),
+    }
+
+
 def add_data(form: Form) -> dict[str, Parameter]:
     """Add what concerns where images are and how long."""
     group = Group.DATA

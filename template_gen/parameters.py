@@ -40,6 +40,8 @@ class Parameters:
     elastic_ips: Parameter
     task_security_group_id: Parameter
     private_route_table_ids: Parameter
+    maximum_associations_per_ae_title: Parameter
+    maximum_associations_per_address: Parameter
     existing_datastore_id: Parameter
     expire_imported_after_days: Parameter
     create_kms_key: Parameter
@@ -70,6 +72,7 @@ def add_parameters(template: Template) -> Parameters:
         **guide_parameters.add_security(form),
         **guide_parameters.add_dicom_details(form),
         **option_parameters.add_network_options(form),
+        **option_parameters.add_senders(form),
         **option_parameters.add_data(form),
         **option_parameters.add_monitoring(form),
         **advanced_parameters.add_advanced(form),

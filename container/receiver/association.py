@@ -20,11 +20,11 @@ from receiver.fragments import Fragments, PduArrivedError
 from receiver.messages import Messages
 from receiver.negotiation import (
     ACCEPTED,
-    LIMIT_REACHED,
     Rejection,
     accept,
     ae_title_text,
     find_rejection,
+    over_limit,
 )
 from receiver.pdu import (
     HEADER,
@@ -57,7 +57,7 @@ class AssociationContext:
     Attributes:
         settings: Of the receiver.
         landing: Where instances go.
-        limit: MaximumAssociations.
+        limit: MaximumAssociations, and each sender's part of it.
         counters: `associations_accepted`, `_rejected`, `_aborted`, `acked`, `bytes_stored`,
             `failed_stores` and `refused_instances` are counted here.
         log: Events.
@@ -114,7 +114,7 @@ class _Association:
         self._sender = Sender(connection, watch)
         self._responses: Responses | None = None
         self._tally = Tally()
-        self._entered = False
+        self._place: Origin | None = None
         self._accepted_at: float | None = None
         self._outcome = "failed"
         self._on_expiry = WireReason.CONN_IDLE
@@ -204,8 +204,11 @@ class _Association:
         self._calling = origin.calling_ae_title
         rejection = find_rejection(request, context.settings, draining=context.draining.is_set())
         if rejection is None:
-            self._entered = context.limit.try_enter()
-            rejection = None if self._entered else LIMIT_REACHED
+            reason = context.limit.try_enter(origin)
+            if reason is None:
+                self._place = origin
+            else:
+                rejection = over_limit(reason)
         if rejection is not None:
             self._reject(rejection, origin)
             return None
@@ -355,6 +358,6 @@ class _Association:
         )
 
     def _leave(self) -> None:
-        if self._entered:
-            self._entered = False
-            self._context.limit.leave()
+        if self._place is not None:
+            place, self._place = self._place, None
+            self._context.limit.leave(place)

@@ -1,7 +1,8 @@
 """Who serves which connection: the queue of those that spoke, and the parent's view of each worker.
 
-Pre-association connections are limited here, all of them and per address, since each costs a worker's
-thread: above the limit a connection waits in the queue, and honest ones leave it in milliseconds.
+Pre-association connections are limited here, all of them and per sender's address, since each costs a
+worker's thread: above the limit a connection waits in the queue, and honest ones leave it in
+milliseconds. The calling AE title is not known yet: `admission` counts by it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from receiver.ports import Counters, Log
 
 MAXIMUM_PRE_ASSOCIATION = 512
 MAXIMUM_PRE_ASSOCIATION_PER_ADDRESS = 384
-"""Only without PROXY protocol. Above 300, which one test or migration tool may open at once."""
+"""Above 300, which one test or migration tool may open at once."""
 MAXIMUM_QUEUED = 1024
+MAXIMUM_QUEUED_PER_ADDRESS = 512
 ANSWER_S = 5.0
 """A worker that leaves a hand-off unanswered for so long is stuck."""
 SUSPECT_S = 0.25
@@ -86,11 +88,11 @@ class WorkerHandle:
 class Dispatcher:
     """Hands connections to the least loaded worker that answers."""
 
-    def __init__(self, *, proxy_protocol: bool, counters: Counters, log: Log) -> None:
-        self._proxy_protocol = proxy_protocol
+    def __init__(self, *, counters: Counters, log: Log) -> None:
         self._counters = counters
         self._log = log
         self._queue: dict[int, Arrival] = {}
+        self._queued: Counter[str] = Counter()
         self._unassociated: Counter[str] = Counter()
 
     @property
@@ -106,9 +108,11 @@ class Dispatcher:
     def offer(self, arrival: Arrival) -> None:
         """Queue a connection that spoke."""
         if len(self._queue) >= MAXIMUM_QUEUED:
-            self._refuse(arrival)
+            self._refuse(arrival, WireReason.LIMIT)
+        elif arrival.sender and self._queued[arrival.sender] >= MAXIMUM_QUEUED_PER_ADDRESS:
+            self._refuse(arrival, WireReason.ADDRESS_LIMIT)
         else:
-            self._queue[arrival.number] = arrival
+            self._enqueue(arrival)
 
     def pump(self, workers: Iterable[WorkerHandle], now: float) -> None:
         """Hand over what can be handed over now."""
@@ -118,7 +122,7 @@ class Dispatcher:
         for arrival in list(self._queue.values()):
             if not able or self.unassociated >= MAXIMUM_PRE_ASSOCIATION:
                 return
-            if not self._address_is_full(arrival.peer):
+            if not self._address_is_full(arrival):
                 self._hand_over(arrival, able, now)
 
     def taken(self, worker: WorkerHandle, number: int) -> None:
@@ -142,25 +146,29 @@ class Dispatcher:
 
     def died(self, worker: WorkerHandle) -> None:
         """Take back what a dead worker had not taken; what it had taken died with it."""
-        back: dict[int, Arrival] = {}
+        later, self._queue = self._queue, {}
+        self._queued.clear()
         for number, handed in list(worker.handed.items()):
             self.closed(worker, number)
             if handed.waiting:
-                back[number] = handed.arrival
-        self._queue = {**back, **self._queue}
+                self._enqueue(handed.arrival)
+        for arrival in later.values():
+            self._enqueue(arrival)
 
     def expire(self, now: float) -> None:
         """Close those that found no worker until their deadline."""
         for arrival in list(self._queue.values()):
             if arrival.deadline <= now:
-                del self._queue[arrival.number]
-                self._refuse(arrival)
+                full = self._address_is_full(arrival)
+                self._dequeue(arrival)
+                self._refuse(arrival, WireReason.ADDRESS_LIMIT if full else WireReason.LIMIT)
 
     def close(self) -> None:
         """Close what is queued."""
         for arrival in self._queue.values():
             arrival.connection.close()
         self._queue.clear()
+        self._queued.clear()
 
     def _hand_over(self, arrival: Arrival, able: list[WorkerHandle], now: float) -> None:
         """Send it to the best of `able`; those that take nothing are removed from the list."""
@@ -172,28 +180,38 @@ class Dispatcher:
             except OSError:
                 able.remove(worker)  # its queue is full, or it has just died
                 continue
-            del self._queue[arrival.number]
+            self._dequeue(arrival)
             worker.handed[arrival.number] = Handed(arrival, now)
-            self._unassociated[arrival.peer] += 1
+            self._unassociated[arrival.sender] += 1
             return
 
-    def _address_is_full(self, peer: str) -> bool:
-        if self._proxy_protocol:
-            return False
-        return self._unassociated[peer] >= MAXIMUM_PRE_ASSOCIATION_PER_ADDRESS
+    def _enqueue(self, arrival: Arrival) -> None:
+        self._queue[arrival.number] = arrival
+        self._queued[arrival.sender] += 1
 
-    def _refuse(self, arrival: Arrival) -> None:
+    def _dequeue(self, arrival: Arrival) -> None:
+        del self._queue[arrival.number]
+        _lower(self._queued, arrival.sender)
+
+    def _address_is_full(self, arrival: Arrival) -> bool:
+        taken = self._unassociated[arrival.sender]
+        return bool(arrival.sender) and taken >= MAXIMUM_PRE_ASSOCIATION_PER_ADDRESS
+
+    def _refuse(self, arrival: Arrival, reason: WireReason) -> None:
         arrival.connection.close()
-        self._counters.add_reason(WireReason.LIMIT)
+        self._counters.add_reason(reason)
         self._log.warning(
             "connection_cut",
             connection=arrival.number,
-            reason=WireReason.LIMIT,
-            peer=arrival.peer,
+            reason=reason,
+            peer=arrival.shown,
         )
 
     def _forget(self, handed: Handed) -> None:
-        peer = handed.arrival.peer
-        self._unassociated[peer] -= 1
-        if not self._unassociated[peer]:
-            del self._unassociated[peer]
+        _lower(self._unassociated, handed.arrival.sender)
+
+
+def _lower(counts: Counter[str], name: str) -> None:
+    counts[name] -= 1
+    if not counts[name]:
+        del counts[name]

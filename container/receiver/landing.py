@@ -123,7 +123,7 @@ class BatchedLanding:
     def begin(self, identity: Identity, origin: Origin) -> Assembly:
         """Start an instance."""
         draft = self._drafts.draft() if self._drafts is not None else None
-        claim = self._memory.claim()
+        claim = self._memory.claim(origin.senders)
         try:
             if draft is None:
                 return Instance(self, claim, identity, origin)

@@ -24,7 +24,6 @@ SILENCE_S = 30.0
 """ARTIM of PS3.8 9.1.5: from the connection to the A-ASSOCIATE-RQ."""
 MAXIMUM_WAITING = 1024
 MAXIMUM_WAITING_PER_ADDRESS = 512
-"""Only without PROXY protocol: behind a balancer the parent sees the balancer's addresses."""
 
 _KEEPALIVE = {
     socket.TCP_KEEPIDLE: 60,
@@ -72,7 +71,7 @@ def open_listener(setting: str, port: int, backlog: int = BACKLOG) -> socket.soc
     return listener
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Arrival:
     """An accepted connection that no worker has yet.
 
@@ -81,12 +80,20 @@ class Arrival:
         connection: The parent's copy.
         peer: IP address; behind a balancer the balancer's.
         deadline: `time.monotonic()` at which it is closed.
+        sender: IP address of the sender, by which the limits count; behind a balancer empty until its
+            PROXY header is there, and for the balancer's own connections.
     """
 
     number: int
     connection: socket.socket
     peer: str
     deadline: float
+    sender: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The best address that is known, for the log."""
+        return self.sender or self.peer
 
 
 class WaitingRoom:
@@ -95,9 +102,9 @@ class WaitingRoom:
     Args:
         selector: The parent's loop; registered objects carry a callable.
         on_ready: Takes over the arrival, which has left the room.
-        proxy_protocol: The first byte counts after the PROXY header, and addresses mean nothing.
-        counters: For conn_idle.
-        log: For conn_idle; a peer that leaves without a byte is no event.
+        proxy_protocol: The first byte counts after the PROXY header, which names the sender.
+        counters: For conn_idle and address_limit.
+        log: Likewise; a peer that leaves without a byte is no event.
     """
 
     def __init__(
@@ -124,13 +131,10 @@ class WaitingRoom:
     def admit(self, arrival: Arrival) -> None:
         """Wait for the arrival's first byte; closes the longest silent one where there are too many."""
         if len(self._waiting) >= MAXIMUM_WAITING:
-            self._turn_out(next(iter(self._waiting.values())))
-        crowded = self._per_address[arrival.peer] >= MAXIMUM_WAITING_PER_ADDRESS
-        if crowded and not self._proxy_protocol:
-            peer = arrival.peer
-            self._turn_out(next(other for other in self._waiting.values() if other.peer == peer))
+            self._turn_out(next(iter(self._waiting.values())), WireReason.CONN_IDLE)
+        if not self._proxy_protocol:
+            self._recognize(arrival, arrival.peer)
         self._waiting[arrival.number] = arrival
-        self._per_address[arrival.peer] += 1
         self._selector.register(
             arrival.connection, selectors.EVENT_READ, lambda _: self._look(arrival)
         )
@@ -141,7 +145,7 @@ class WaitingRoom:
             longest = next(iter(self._waiting.values()))
             if longest.deadline > now:
                 return
-            self._turn_out(longest)
+            self._turn_out(longest, WireReason.CONN_IDLE)
 
     def close(self) -> None:
         """Close all of them."""
@@ -158,7 +162,7 @@ class WaitingRoom:
         if arrival.number not in self._waiting:
             return  # turned out by an event of the same round
         try:
-            if self._is_still_silent(arrival.connection):
+            if self._is_still_silent(arrival):
                 return
             gone = False
         except BlockingIOError:
@@ -171,12 +175,21 @@ class WaitingRoom:
         else:
             self._on_ready(arrival)
 
-    def _is_still_silent(self, connection: socket.socket) -> bool:
+    def _recognize(self, arrival: Arrival, sender: str) -> None:
+        """Count an arrival as its sender's; where that has too many, close its longest silent one."""
+        if self._per_address[sender] >= MAXIMUM_WAITING_PER_ADDRESS:
+            longest = next(other for other in self._waiting.values() if other.sender == sender)
+            self._turn_out(longest, WireReason.ADDRESS_LIMIT)
+        arrival.sender = sender
+        self._per_address[sender] += 1
+
+    def _is_still_silent(self, arrival: Arrival) -> bool:
         """Return whether only a PROXY header came.
 
         Raises:
             ConnectionError: The peer left without a byte.
         """
+        connection = arrival.connection
         peek = socket.MSG_PEEK | socket.MSG_DONTWAIT
         data = connection.recv(MAX_HEADER_BYTES + 1 if self._proxy_protocol else 1, peek)
         if not data:
@@ -187,6 +200,8 @@ class WaitingRoom:
             header = parse_header(data)
         except ProxyHeaderError:
             return False  # the worker cuts it and says why
+        if header is not None and header.source and not arrival.sender:
+            self._recognize(arrival, header.source)
         if header is None or len(data) > header.size:
             # A header that drips is the worker's too: it has 5 s for all of it.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
@@ -197,21 +212,22 @@ class WaitingRoom:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, header.size + 1)
         return True
 
-    def _turn_out(self, arrival: Arrival) -> None:
+    def _turn_out(self, arrival: Arrival, reason: WireReason) -> None:
         self._leave(arrival)
         arrival.connection.close()
-        self._counters.add_reason(WireReason.CONN_IDLE)
+        self._counters.add_reason(reason)
         self._log.info(
             "connection_cut",
             connection=arrival.number,
-            reason=WireReason.CONN_IDLE,
-            peer=arrival.peer,
+            reason=reason,
+            peer=arrival.shown,
         )
 
     def _leave(self, arrival: Arrival) -> None:
         del self._waiting[arrival.number]
-        self._per_address[arrival.peer] -= 1
-        if not self._per_address[arrival.peer]:
-            del self._per_address[arrival.peer]
+        if arrival.sender:
+            self._per_address[arrival.sender] -= 1
+            if not self._per_address[arrival.sender]:
+                del self._per_address[arrival.sender]
         with contextlib.suppress(KeyError):
             self._selector.unregister(arrival.connection)

@@ -7,6 +7,11 @@ One claim is one instance. A share (`reserve`) is kept for the oldest open claim
 can always be finished and returns what it holds; then the next is the oldest. Free blocks go to waiting
 claims by age, oldest first, so nobody starves: a claim that comes later is always younger.
 
+But for the oldest claim, no sender may hold more than SHARE times what is free: one that fills the
+memory slowly leaves a quarter of it to others, and two of them a seventh. (A limit that follows what is
+free needs to know neither how many senders there are nor what they will want: Choudhury and Hahne,
+"Dynamic Queue Length Thresholds for Shared-Memory Packet Switches".)
+
 The arena is one private anonymous mapping. Pages are touched by use only, freed blocks are reused last
 in, first out (they are still in the processor's cache), and `trim` gives back to the system what a
 burst needed and nothing has used since.
@@ -14,11 +19,12 @@ burst needed and nothing has used since.
 
 from __future__ import annotations
 
+import bisect
 import contextlib
-import heapq
 import mmap
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
@@ -36,6 +42,8 @@ RESERVE_BYTES = 2 * PART_BYTES
 """Kept for the oldest instance: all that one PUT takes, or a part being filled and one in flight."""
 MINIMUM_BYTES = 2 * RESERVE_BYTES
 """Of a worker's budget: below it the reserve would leave nothing to anybody else."""
+SHARE = 3
+"""Times what is free that one sender may hold."""
 KEEP_BYTES = 8 * 1024 * 1024
 """Free memory that `trim` leaves warm."""
 
@@ -106,6 +114,9 @@ class Memory:
         self._idle_warm = 0
         self._ages = count()
         self._claims: dict[int, Claim] = {}
+        self._held: Counter[str] = Counter()
+        """Blocks by sender."""
+        # By age. Whoever could have a block has been given it, so those that wait are in nobody's way.
         self._waiting: list[tuple[int, _Wanted]] = []
         self._closed = False
 
@@ -119,11 +130,15 @@ class Memory:
         """Free blocks whose pages the system has not got back."""
         return len(self._warm)
 
-    def claim(self) -> Claim:
-        """Open a claim, younger than all others; it must be closed."""
+    def claim(self, senders: tuple[str, ...] = ()) -> Claim:
+        """Open a claim, younger than all others; it must be closed.
+
+        Args:
+            senders: Whose blocks it adds to.
+        """
         with self._lock:
             age = next(self._ages)
-            claim = Claim(self, age)
+            claim = Claim(self, age, senders)
             self._claims[age] = claim
             return claim
 
@@ -152,32 +167,33 @@ class Memory:
 
     def _try_acquire(self, claim: Claim) -> Block | None:
         with self._lock:
-            if not self._waiting_before(claim) and self._may_take(claim):
-                return self._take(claim)
-            return None
+            return self._take(claim) if self._may_take(claim) else None
 
     def _acquire(self, claim: Claim) -> Block:
         with self._lock:
-            if not self._waiting_before(claim) and self._may_take(claim):
+            if self._may_take(claim):
                 return self._take(claim)
             if self._closed:
                 raise StoreError(WireReason.DRAINING, "memory closed")
             wanted = _Wanted()
-            heapq.heappush(self._waiting, (claim.age, wanted))
+            bisect.insort(self._waiting, (claim.age, wanted), key=_age)
         wanted.ready.wait()
         if wanted.block is None:
             raise StoreError(WireReason.DRAINING, "memory closed")
         return wanted.block
 
-    def _waiting_before(self, claim: Claim) -> bool:
-        return bool(self._waiting) and self._waiting[0][0] < claim.age
-
     def _may_take(self, claim: Claim) -> bool:
-        free = len(self._warm) + len(self._cold)
-        oldest = next(iter(self._claims.values()))
-        if claim is oldest:
-            return free > 0
-        return free > max(self._reserve - len(oldest.blocks), 0)
+        if claim is self._oldest():
+            return self.free_blocks > 0
+        room = self._room()
+        return room > 0 and all(self._held[sender] < SHARE * room for sender in claim.senders)
+
+    def _room(self) -> int:
+        """Return the free blocks that are not kept for the oldest claim."""
+        return self.free_blocks - max(self._reserve - len(self._oldest().blocks), 0)
+
+    def _oldest(self) -> Claim:
+        return next(iter(self._claims.values()))
 
     def _take(self, claim: Claim) -> Block:
         if self._warm:
@@ -186,6 +202,8 @@ class Memory:
         else:
             block = self._cold.pop()
         claim.blocks[block.number] = block
+        for sender in claim.senders:
+            self._held[sender] += 1
         return block
 
     def _slice(self, number: int) -> Block:
@@ -193,29 +211,47 @@ class Memory:
 
     def _grant(self) -> None:
         """Hand free blocks to waiting claims, oldest first; the lock is held."""
-        while self._waiting:
-            age, wanted = self._waiting[0]
+        sated: set[tuple[str, ...]] = set()
+        n = 0
+        while n < len(self._waiting):
+            age, wanted = self._waiting[n]
             claim = self._claims[age]
-            if not self._may_take(claim):
+            if claim.senders not in sated and self._may_take(claim):
+                del self._waiting[n]
+                wanted.block = self._take(claim)
+                wanted.ready.set()
+            elif self._room() <= 0:
                 return  # and so no younger one may
-            heapq.heappop(self._waiting)
-            wanted.block = self._take(claim)
-            wanted.ready.set()
+            else:
+                sated.add(claim.senders)  # it has its share; another may have a block
+                n += 1
 
     def _release(self, claim: Claim, blocks: Iterable[Block]) -> None:
         with self._lock:
-            for block in blocks:
-                self._warm.append(claim.blocks.pop(block.number))
-            if self._waiting:
-                self._grant()
+            returned = [claim.blocks.pop(block.number) for block in blocks]
+            self._return(claim, returned)
 
     def _close(self, claim: Claim) -> None:
         with self._lock:
             self._claims.pop(claim.age, None)
-            self._warm.extend(claim.blocks.values())
+            returned = list(claim.blocks.values())
             claim.blocks.clear()
-            if self._waiting:
-                self._grant()
+            self._return(claim, returned)
+
+    def _return(self, claim: Claim, blocks: list[Block]) -> None:
+        """Take blocks back that the claim has no more; the lock is held."""
+        self._warm.extend(blocks)
+        if blocks:
+            for sender in claim.senders:
+                self._held[sender] -= len(blocks)
+                if not self._held[sender]:
+                    del self._held[sender]
+        if self._waiting:
+            self._grant()
+
+
+def _age(waiting: tuple[int, _Wanted]) -> int:
+    return waiting[0]
 
 
 @dataclass(slots=True, eq=False)
@@ -224,6 +260,7 @@ class Claim:
 
     memory: Memory
     age: int
+    senders: tuple[str, ...] = ()
     blocks: dict[int, Block] = field(default_factory=dict)
     """Those held, by number."""
 

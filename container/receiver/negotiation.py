@@ -53,8 +53,11 @@ CALLING_UNKNOWN = Rejection(1, 1, 3, WireReason.AET_CALLING)
 CALLING_INVALID = Rejection(1, 1, 3, WireReason.AET_INVALID)
 DRAINING = Rejection(2, 3, 1, WireReason.DRAINING)
 """Temporary congestion: the sender finds another task or tries again."""
-LIMIT_REACHED = Rejection(2, 3, 2, WireReason.LIMIT)
-"""Local limit exceeded."""
+
+
+def over_limit(reason: WireReason) -> Rejection:
+    """Return the rejection of a sender for which there is no place: local limit exceeded, transient."""
+    return Rejection(2, 3, 2, reason)
 
 
 def ae_title_text(raw: bytes) -> str:

@@ -33,6 +33,11 @@ class Origin:
     called_ae_title: str
     peer: str
 
+    @property
+    def senders(self) -> tuple[str, str]:
+        """The two that limits count by, told apart: a device has one title, a room of them one address."""
+        return f"title {self.calling_ae_title}", f"address {self.peer}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
@@ -256,12 +261,12 @@ class Counters(Protocol):
 
 
 class AssociationLimit(Protocol):
-    """MaximumAssociations, exact for the whole task."""
+    """MaximumAssociations and each sender's part of it, exact for the whole task."""
 
-    def try_enter(self) -> bool:
-        """Reserve a place; False if the limit is reached."""
+    def try_enter(self, origin: Origin) -> WireReason | None:
+        """Reserve a place; return why there is none."""
 
-    def leave(self) -> None:
+    def leave(self, origin: Origin) -> None:
         """Give the place back."""
 
 

@@ -79,6 +79,26 @@ class Settings(EnvSettings):
         doc="Associations open at once in one task, exactly.",
         doc_ja="1タスクで同時に開けるアソシエーション数。",
     )
+    maximum_associations_per_ae_title: int = setting(
+        "MAXIMUM_ASSOCIATIONS_PER_AE_TITLE",
+        int,
+        default=0,
+        minimum=0,
+        maximum=1000,
+        doc="Associations of one calling AE title in one task; 0 for no number of its own: others are "
+        "still served.",
+        doc_ja="1タスクで1つの発信AEタイトルが同時に開ける数。0なら個別の上限なし（他の送信元は待たされません）。",
+    )
+    maximum_associations_per_address: int = setting(
+        "MAXIMUM_ASSOCIATIONS_PER_ADDRESS",
+        int,
+        default=0,
+        minimum=0,
+        maximum=1000,
+        doc="Associations from one IP address in one task; 0 for no number of its own: others are still "
+        "served.",
+        doc_ja="1タスクで1つのIPアドレスが同時に開ける数。0なら個別の上限なし（他の送信元は待たされません）。",
+    )
     maximum_pdu_size: int = setting(
         "MAXIMUM_PDU_SIZE",
         int,

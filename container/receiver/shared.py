@@ -1,20 +1,20 @@
-"""What the processes of one task share: a cell of counts per worker slot, and the limit over all cells.
+"""What the processes of one task share: a cell of counts per worker slot, and who has which place.
 
 The memory is one anonymous mapping made before the first fork. Each slot's cell is written by the
-process in that slot alone and read by everybody, so nothing but the limit's check needs a lock that
-processes share. Counts stay when a worker dies (its replacement goes on counting); its associations do
+process in that slot alone and read by everybody, so nothing but the limit's check (`admission`) needs a
+lock that processes share. Counts stay when a worker dies (its replacement goes on counting); its associations do
 not, the parent zeroes them. The parent has a slot of its own, after the workers'.
 """
 
 from __future__ import annotations
 
 import bisect
-import fcntl
 import mmap
 import os
 import threading
 
 from contract.reasons import WireReason
+from receiver.settings import Settings
 
 COUNTERS = (
     "acked",
@@ -50,6 +50,13 @@ _LATENCY = _COUNTS + len(_NAMES)
 _BUCKETS = len(LATENCY_BOUNDS_S) + 1
 _CELL_WORDS = -(-(_LATENCY + _BUCKETS) // _LINE_WORDS) * _LINE_WORDS
 
+PLACES: int = Settings.specs()["maximum_associations"].maximum or 0
+"""Associations that a slot can have at most."""
+SENDER_KINDS = 2
+"""Columns of `Origin.senders`."""
+WAITERS = 64
+"""Senders of a kind for whom a place can be kept at once."""
+
 
 def reason_counter(reason: WireReason) -> str:
     """Return the name under which `reason` is counted."""
@@ -62,16 +69,27 @@ class SharedCells:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self.parent_slot = workers
-        self._memory = mmap.mmap(-1, (workers + 1) * _CELL_WORDS * _WORD)
+        self._memories: list[mmap.mmap] = []
         # Aligned words: each read and write is one instruction, so a reader never sees half a number.
-        self.words = memoryview(self._memory).cast("Q")
+        self.words = self._map((workers + 1) * _CELL_WORDS)
+        self.senders = self._map(workers * SENDER_KINDS * PLACES)
+        """For each slot and kind a column: the sender of each open association."""
+        self.waiters = self._map(SENDER_KINDS * 2 * WAITERS)
+        """For each kind two columns: senders that wait, and until when (monotonic ms)."""
         self.lock_fd = os.memfd_create("association-limit")
 
     def close(self) -> None:
         """Give the memory back; for tests, a process just exits."""
-        self.words.release()
-        self._memory.close()
+        for view in (self.words, self.senders, self.waiters):
+            view.release()
+        for memory in self._memories:
+            memory.close()
         os.close(self.lock_fd)
+
+    def _map(self, words: int) -> memoryview:
+        memory = mmap.mmap(-1, words * _WORD)
+        self._memories.append(memory)
+        return memoryview(memory).cast("Q")
 
     def base(self, slot: int) -> int:
         """Return the index of the slot's first word."""
@@ -85,9 +103,13 @@ class SharedCells:
         """Return the associations open in the whole task."""
         return sum(self.associations(slot) for slot in range(self.workers))
 
+    def set_associations(self, slot: int, count: int) -> None:
+        """Say how many rows of the slot's sender columns are associations."""
+        self.words[self.base(slot) + _ASSOCIATIONS] = count
+
     def forget_associations(self, slot: int) -> None:
         """Zero the associations of a slot whose process is dead (reaped: it can write no more)."""
-        self.words[self.base(slot) + _ASSOCIATIONS] = 0
+        self.set_associations(slot, 0)
 
     def totals(self) -> dict[str, int]:
         """Return every count, summed over all slots."""
@@ -133,36 +155,3 @@ class SlotCounters:
         bucket = self._base + _LATENCY + bisect.bisect_left(LATENCY_BOUNDS_S, seconds)
         with self._lock:
             self._words[bucket] += 1
-
-
-class SharedAssociationLimit:
-    """MaximumAssociations over all processes, exact; `ports.AssociationLimit`.
-
-    Entering sums all cells and adds to this slot's own under a POSIX record lock, which the kernel
-    releases when a holder dies. Such a lock belongs to the process, so that threads need a lock of
-    their own. Leaving only lowers this slot's cell: a sum read meanwhile is too high by one for a
-    moment, never too low.
-    """
-
-    def __init__(self, cells: SharedCells, slot: int, maximum: int) -> None:
-        self._cells = cells
-        self._own = cells.base(slot) + _ASSOCIATIONS
-        self._maximum = maximum
-        self._lock = threading.Lock()
-
-    def try_enter(self) -> bool:
-        """Reserve a place; False if the limit is reached."""
-        with self._lock:
-            fcntl.lockf(self._cells.lock_fd, fcntl.LOCK_EX)
-            try:
-                if self._cells.open_associations() >= self._maximum:
-                    return False
-                self._cells.words[self._own] += 1
-                return True
-            finally:
-                fcntl.lockf(self._cells.lock_fd, fcntl.LOCK_UN)
-
-    def leave(self) -> None:
-        """Give the place back."""
-        with self._lock:
-            self._cells.words[self._own] -= 1

@@ -72,12 +72,11 @@ class Supervisor:
         self._wake_read.setblocking(False)  # noqa: FBT003 the method has no keyword
         self._wake_write.setblocking(False)  # noqa: FBT003 the method has no keyword
         counters = SlotCounters(cells, cells.parent_slot)
-        proxied = settings.proxy_protocol
-        self._dispatcher = Dispatcher(proxy_protocol=proxied, counters=counters, log=log)
+        self._dispatcher = Dispatcher(counters=counters, log=log)
         self._room = WaitingRoom(
             self._selector,
             self._dispatcher.offer,
-            proxy_protocol=proxied,
+            proxy_protocol=settings.proxy_protocol,
             counters=counters,
             log=log,
         )

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from contract.reasons import WireReason
+from receiver.admission import SharedAssociationLimit
 from receiver.handoff import Kind, Message, receive, send
 from receiver.logs import JsonLog, install_exception_hooks, log_exception
 from receiver.ports import AssociationLimit, Counters, Log
 from receiver.proxy import ProxyHeaderError, read_header
 from receiver.settings import Settings
-from receiver.shared import SharedAssociationLimit, SharedCells, SlotCounters
+from receiver.shared import SharedCells, SlotCounters
 
 EXIT_SEALED = 0
 EXIT_BOOT_FAILED = 3
@@ -47,7 +48,7 @@ class Seat:
         settings: The receiver's.
         journals: The slot's memory files, which outlive a worker.
         counters: The slot's.
-        limit: MaximumAssociations of the task.
+        limit: MaximumAssociations of the task, and each sender's part of it.
         log: This process's.
         draining: New associations are refused.
         cutting: Each association ends at its next message boundary.
@@ -112,7 +113,13 @@ def run_worker(
             settings=settings,
             journals=journals,
             counters=counters,
-            limit=SharedAssociationLimit(cells, slot, settings.maximum_associations),
+            limit=SharedAssociationLimit(
+                cells,
+                slot,
+                settings.maximum_associations,
+                per_ae_title=settings.maximum_associations_per_ae_title,
+                per_address=settings.maximum_associations_per_address,
+            ),
             log=log,
             draining=threading.Event(),
             cutting=threading.Event(),

@@ -133,16 +133,18 @@ class Record:
         """Check that time went forward."""
         assert seconds >= 0
 
-    def try_enter(self) -> bool:
+    def try_enter(self, origin: Origin) -> WireReason | None:
         """Enter below the limit."""
+        assert origin.calling_ae_title
         with self._lock:
             if self.open >= self.limit:
-                return False
+                return WireReason.LIMIT
             self.open += 1
-            return True
+            return None
 
-    def leave(self) -> None:
+    def leave(self, origin: Origin) -> None:
         """Leave."""
+        assert origin.calling_ae_title
         with self._lock:
             self.open -= 1
             self.least_open = min(self.open, self.least_open)

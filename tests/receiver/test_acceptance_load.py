@@ -102,20 +102,10 @@ def _digest(stored: bytes) -> bytes:
     return hashlib.sha256(parse(stored).dataset if stored[128:132] == b"DICM" else stored).digest()
 
 
-def _s3_settings(s3: FakeS3) -> dict[str, str]:
-    return {
-        "LANDING_URL": "s3://landing",
-        "AWS_ENDPOINT_URL": s3.endpoint,
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }
-
-
 @pytest.mark.slow
 def test_giant_instance_in_parts_needs_little_memory(start_receiver: Start, s3: FakeS3) -> None:
     """The same giant through a multipart upload: three parts at the most are in memory."""
-    receiver = start_receiver(WORKERS=1, **_s3_settings(s3))
+    receiver = start_receiver(WORKERS=1, **s3.settings)
     giant = make_instance(size=GIANT_BYTES // 2, sop_class_uid=BREAST_TOMOSYNTHESIS)
     with RawAssociation(receiver.port) as association:
         association.store(make_instance(size=1_000_000))
@@ -140,7 +130,7 @@ def test_many_stalled_senders_all_finish(start_receiver: Start, s3: FakeS3) -> N
     Together they are more than twice what the task may hold, and every one stops while it holds memory.
     """
     receiver = start_receiver(
-        MAXIMUM_ASSOCIATIONS=PARKED, MEMORY_MIB=2048, NETWORK_TIMEOUT=300, **_s3_settings(s3)
+        MAXIMUM_ASSOCIATIONS=PARKED, MEMORY_MIB=2048, NETWORK_TIMEOUT=300, **s3.settings
     )
     instances = [make_instance(size=8 * MIB) for _ in range(PARKED)]
     associations = [RawAssociation(receiver.port, timeout_s=110) for _ in instances]

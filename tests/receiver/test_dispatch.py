@@ -18,9 +18,7 @@ class Stage:
 
     def __init__(self, stack: ExitStack, workers: int = 2) -> None:
         self.recorder = Recorder()
-        self.dispatcher = Dispatcher(
-            proxy_protocol=False, counters=self.recorder, log=self.recorder
-        )
+        self.dispatcher = Dispatcher(counters=self.recorder, log=self.recorder)
         self.workers: list[WorkerHandle] = []
         self.ends: list[socket.socket] = []
         self._stack = stack
@@ -31,13 +29,13 @@ class Stage:
             self.ends.append(stack.enter_context(worker))
             self.workers.append(WorkerHandle(slot, 0, parent, 0.0, 0.0, ready=True))
 
-    def offer(self, number: int, peer: str = "10.0.0.1", deadline: float = 30.0) -> socket.socket:
+    def offer(self, number: int, sender: str = "10.0.0.1", deadline: float = 30.0) -> socket.socket:
         """Offer a connection; return the client's end."""
         ours, theirs = socket.socketpair()
         self._stack.enter_context(ours)
         self._stack.enter_context(theirs)
         theirs.settimeout(5)
-        self.dispatcher.offer(Arrival(number, ours, peer, deadline))
+        self.dispatcher.offer(Arrival(number, ours, "10.9.9.9", deadline, sender))
         return theirs
 
     def pump(self, now: float = 0.0) -> list[list[int]]:
@@ -139,6 +137,33 @@ def test_one_address_cannot_take_all_places(stage: Stage, monkeypatch: pytest.Mo
 
     assert stage.pump() == [[1], [3]]
     assert stage.dispatcher.queued == 1
+
+    stage.dispatcher.expire(30.0)
+    assert stage.recorder.reasons() == ["address_limit"]
+
+
+def test_one_address_cannot_fill_the_queue(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor keep others from waiting for a worker; what left the queue counts no more."""
+    monkeypatch.setattr(dispatch_module, "MAXIMUM_QUEUED_PER_ADDRESS", 2)
+    stage.offer(1)
+    stage.offer(2)
+
+    assert stage.offer(3).recv(1) == b""
+    assert stage.recorder.reasons() == ["address_limit"]
+    stage.offer(4, "10.0.0.4")
+    assert stage.pump() == [[1, 4], [2]]
+    stage.offer(5)
+    assert stage.dispatcher.queued == 1
+
+
+def test_unknown_senders_share_no_limit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The balancer's own address stands for everybody behind it."""
+    monkeypatch.setattr(dispatch_module, "MAXIMUM_PRE_ASSOCIATION_PER_ADDRESS", 1)
+    monkeypatch.setattr(dispatch_module, "MAXIMUM_QUEUED_PER_ADDRESS", 1)
+    for number in (1, 2, 3):
+        stage.offer(number, "")
+
+    assert stage.pump() == [[1, 3], [2]]
 
 
 def test_connection_that_found_no_worker_is_closed_at_its_deadline(stage: Stage) -> None:

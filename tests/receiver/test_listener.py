@@ -160,15 +160,34 @@ def test_full_room_turns_out_who_was_silent_longest(
     assert len(door.room) == 1
 
 
-def test_addresses_do_not_count_behind_a_balancer(
+def test_one_address_cannot_fill_the_room(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was turned out for its own address says so: nobody else was in its way."""
+    monkeypatch.setattr(listener_module, "MAXIMUM_WAITING_PER_ADDRESS", 1)
+    first = door.connect(1)
+    door.connect(2)
+
+    assert first.recv(1) == b""
+    assert door.recorder.reasons() == ["address_limit"]
+
+
+def test_senders_behind_a_balancer_count_by_their_own_address(
     proxied: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There all connections come from a few addresses of the balancer."""
+    """All connections come from the balancer; the PROXY header says whose they are."""
     monkeypatch.setattr(listener_module, "MAXIMUM_WAITING_PER_ADDRESS", 1)
-    proxied.connect(1)
-    proxied.connect(2)
+    first, second, third = (proxied.connect(number) for number in (1, 2, 3))
+    assert len(proxied.room) == 3
+
+    for client, source in ((first, "203.0.113.1"), (second, "203.0.113.2"), (third, "203.0.113.1")):
+        client.sendall(header(source=source))
+        proxied.turn_in_vain()
 
     assert len(proxied.room) == 2
+    assert proxied.recorder.reasons() == ["address_limit"]
+    assert proxied.recorder.events[-1][1]["peer"] == "203.0.113.1"
+    second.sendall(b"\x01")
+    proxied.turn(lambda: proxied.ready)
+    assert [arrival.sender for arrival in proxied.ready] == ["203.0.113.2"]
 
 
 def test_proxy_header_alone_does_not_end_the_wait(proxied: Door) -> None:

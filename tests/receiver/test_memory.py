@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from pathlib import Path
@@ -168,6 +169,70 @@ def test_closing_the_memory_wakes_who_waits() -> None:
     assert ["memory closed"] == errors
 
 
+ROUTER = ("title ROUTER", "address 10.0.0.1")
+CT = ("title CT", "address 10.0.0.2")
+MR = ("title MR", "address 10.0.0.1")
+
+
+def _fill(claim: memory.Claim) -> int:
+    taken = 0
+    while claim.try_acquire() is not None:
+        taken += 1
+    return taken
+
+
+def test_one_sender_leaves_a_quarter_to_others() -> None:
+    """Whatever it has open besides the oldest instance, and then another still gets its memory."""
+    budget = Memory(8 * MINIMUM_BYTES)
+    budget.claim()  # the oldest, with its reserve
+    room = budget.total_blocks - RESERVE_BLOCKS
+    held = sum(_fill(budget.claim(ROUTER)) for _ in range(5))
+
+    assert 3 * room // 4 <= held <= 3 * room // 4 + 1
+    assert _fill(budget.claim(CT)) > room // 8
+
+
+def test_sender_is_known_by_title_and_by_address() -> None:
+    """Another title from the same address shares its part."""
+    budget = Memory(8 * MINIMUM_BYTES)
+    budget.claim()
+    _fill(budget.claim(ROUTER))
+
+    assert _fill(budget.claim(MR)) == 0
+
+
+def test_waiting_claims_of_a_sated_sender_are_passed_over() -> None:
+    """A younger instance of another sender gets the block that comes free."""
+    budget = Memory(8 * MINIMUM_BYTES)
+    budget.claim()
+    holder = budget.claim(CT)
+    blocks = [holder.acquire() for _ in range(2 * RESERVE_BLOCKS)]
+    _fill(budget.claim(ROUTER))
+    for _ in range(budget.free_blocks - RESERVE_BLOCKS):
+        budget.claim(()).acquire()  # until nothing is left
+    order: list[str] = []
+
+    def take(name: str, claim: memory.Claim) -> None:
+        with contextlib.suppress(StoreError):  # the memory is closed at the end
+            claim.acquire()
+            order.append(name)
+
+    threads = []
+    for name, claim in (("router", budget.claim(ROUTER)), ("ct", budget.claim(CT))):
+        thread = threading.Thread(target=take, args=(name, claim), daemon=True)
+        thread.start()
+        threads.append(thread)
+        wait_until(lambda: len(budget._waiting) == len(threads))
+    holder.release(blocks[: len(blocks) // 2])
+    threads[1].join(5)
+
+    assert order == ["ct"]
+    holder.close()
+    budget.close()
+    for thread in threads:
+        thread.join(5)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     needs=st.lists(st.integers(1, RESERVE_BLOCKS), min_size=4, max_size=24),
@@ -182,7 +247,7 @@ def test_instances_larger_in_sum_than_the_budget_all_finish(needs: list[int], se
     def receive(number: int, need: int) -> None:
         rng = random.Random(seed + number)  # noqa: S311 -- an interleaving
         start.wait(10)
-        claim = budget.claim()
+        claim = budget.claim(rng.choice((ROUTER, CT, MR, ())))
         got = 0
         while got < need:
             claim.acquire()

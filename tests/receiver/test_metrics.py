@@ -9,7 +9,7 @@ from contract.metrics import Metric
 from contract.reasons import WireReason
 from receiver.logs import MAX_LINE_BYTES, encode
 from receiver.metrics import MetricsReporter
-from receiver.shared import LATENCY_BOUNDS_S, SharedAssociationLimit, SharedCells, SlotCounters
+from receiver.shared import LATENCY_BOUNDS_S, SharedCells, SlotCounters
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_counts_from_before_the_reporter_are_not_reported(cells: SharedCells) ->
 def test_document_is_embedded_metric_format(cells: SharedCells) -> None:
     """Namespace, time in milliseconds, the stack as the only dimension, a value for each name."""
     written: list[dict[str, Any]] = []
-    assert SharedAssociationLimit(cells, 1, 9).try_enter()
+    cells.set_associations(1, 1)
 
     MetricsReporter(cells, "stack-1", written.append, clock=lambda: 1_700_000_000.5).report()
 

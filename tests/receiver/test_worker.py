@@ -10,9 +10,10 @@ from contextlib import suppress
 
 import pytest
 
+from receiver.admission import SharedAssociationLimit
 from receiver.handoff import Kind, Message, make_channel, receive, send
 from receiver.settings import Settings
-from receiver.shared import SharedAssociationLimit, SharedCells
+from receiver.shared import SharedCells
 from receiver.worker import EXIT_FAILED, EXIT_NOT_SEALED, EXIT_SEALED, Seat, Worker
 from tests.deadline import wait_until
 from tests.receiver.recorder import Recorder

@@ -106,6 +106,8 @@ def test_a_function_reads_its_environment_as_the_stack_writes_it(function: str) 
         ("DIMSETimeout", "45", "DIMSE_TIMEOUT"),
         ("NetworkTimeout", "120", "NETWORK_TIMEOUT"),
         ("MaximumAssociations", "10", "MAXIMUM_ASSOCIATIONS"),
+        ("MaximumAssociationsPerAETitle", "20", "MAXIMUM_ASSOCIATIONS_PER_AE_TITLE"),
+        ("MaximumAssociationsPerAddress", "40", "MAXIMUM_ASSOCIATIONS_PER_ADDRESS"),
         ("SupportedSOPClassUIDs", "1.2.840.10008.5.1.4.1.1.2", "SUPPORTED_SOP_CLASS_UIDS"),
         ("LogLevel", "DEBUG", "LOG_LEVEL"),
     ],

@@ -46,6 +46,17 @@ class FakeS3:
         """URL to reach it."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Environment of a receiver that lands here."""
+        return {
+            "LANDING_URL": "s3://landing",
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }
+
 
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
