@@ -179,6 +179,28 @@ CONNECTION_REASONS: dict[R, Reason] = {
             "機器が自動的に再試行します。毎日発生する場合は`TaskDesiredCount`を増やしてください。",
         ),
     ),
+    R.AET_LIMIT: reason(
+        "RJ 2,3,2",
+        (
+            "This calling AE title has `MaximumAssociationsPerAETitle` open; or the server is nearly full, the title has its equal share, and the next place is kept for a device that was refused.",
+            "この発信AEタイトルのアソシエーション数が`MaximumAssociationsPerAETitle`に達しているか、サーバーがほぼ満杯で、次の空きが拒否された別の機器のために確保されています。",
+        ),
+        (
+            "The device tries again by itself. Look at a device that opens associations and never releases them; if it is a router that needs them, raise `TaskDesiredCount`.",
+            "機器が自動的に再試行します。アソシエーションを開いたまま解放しない機器がないか確認し、ルーター等で必要な数であれば`TaskDesiredCount`を増やしてください。",
+        ),
+    ),
+    R.ADDRESS_LIMIT: reason(
+        "RJ 2,3,2 / closed",
+        (
+            "As `aet_limit`, for the sender's IP address and `MaximumAssociationsPerAddress`; or more than 512 connections from it wait without a request.",
+            "`aet_limit`と同様ですが、送信元IPアドレスと`MaximumAssociationsPerAddress`についてのものです。または、要求前の接続が同じアドレスから512を超えました。",
+        ),
+        (
+            "The device tries again by itself. Behind one address there may be many devices: raise `MaximumAssociationsPerAddress`, or `TaskDesiredCount`.",
+            "機器が自動的に再試行します。1つのアドレスの背後に多数の機器がある場合は`MaximumAssociationsPerAddress`または`TaskDesiredCount`を増やしてください。",
+        ),
+    ),
     R.DRAINING: reason(
         "RJ 2,3,1 / A-ABORT / 0xA700",
         (
