@@ -73,6 +73,10 @@ scan: setup ## examine the templates by checkov and cfn-guard (needs npm; 25 s)
 bench: setup ## measure against peers on a quiet machine; writes bench/results.json (BENCH="--quick" for a look)
 	@$(BIN)/python -m bench $(BENCH)
 
+.PHONY: soak
+soak: setup ## a receiver under mixed load for long: memory, threads, descriptors stay flat [SECONDS=3600 SEED=1]
+	@$(BIN)/python -m bench.soak $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)")
+
 .PHONY: bench-readme
 bench-readme: setup ## put the table of bench/results.json into README.md
 	@$(BIN)/python -m bench.report --write

@@ -56,6 +56,11 @@ def pss_bytes(pids: Iterable[int]) -> int:
     return sum(_smaps_line(pid, "Pss:") for pid in pids)
 
 
+def own_bytes(pids: Iterable[int]) -> int:
+    """Return the memory that `pids` have written: what files they map, and who else does, left out."""
+    return sum(_smaps_line(pid, name) for pid in pids for name in ("Pss_Anon:", "Pss_Shmem:"))
+
+
 def _smaps_line(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith(name):

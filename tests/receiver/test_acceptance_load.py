@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import resource
 import threading
 import time
@@ -13,11 +12,10 @@ import pytest
 from tests.builders import BREAST_TOMOSYNTHESIS, EXPLICIT_LITTLE, make_instance
 from tests.deadline import wait_until
 from tests.landed import Landed
-from tests.part10 import parse
 from tests.processes import MIB, PeakMemory, cpu_seconds, pss_bytes
 from tests.raw_scu import SUCCESS, RawAssociation, RejectedError
 from tests.receiver.sinks import fake_s3
-from tests.receiver.sinks.fake_s3 import FakeS3
+from tests.receiver.sinks.fake_s3 import FakeS3, dataset_digest
 from tests.receiver_process import ReceiverProcess, settle
 
 Start = Callable[..., ReceiverProcess]
@@ -94,12 +92,8 @@ def test_giant_instance_needs_little_memory(start_receiver: Start, landing: Land
 def s3() -> Iterator[FakeS3]:
     """Storage that needs the memory budget: a file is written while it is received, an object is not."""
     with fake_s3.running() as server:
-        server.keep = _digest
+        server.keep = dataset_digest
         yield server
-
-
-def _digest(stored: bytes) -> bytes:
-    return hashlib.sha256(parse(stored).dataset if stored[128:132] == b"DICM" else stored).digest()
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import re
 import socket
 import threading
@@ -15,6 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from awscrt.checksums import crc64nvme
 
+from tests.part10 import parse
+
 CHECKSUM = "x-amz-checksum-crc64nvme"
 Behaviour = Callable[["Handler", bytes], None]
 """Answers one request whose body was read."""
@@ -23,6 +26,11 @@ Behaviour = Callable[["Handler", bytes], None]
 def encoded(data: bytes) -> str:
     """Return the checksum of `data` as S3 writes it."""
     return base64.b64encode(crc64nvme(data).to_bytes(8, "big")).decode()
+
+
+def dataset_digest(stored: bytes) -> bytes:
+    """Return the SHA-256 of an instance's dataset, or of all of it if it is none: what to `keep`."""
+    return hashlib.sha256(parse(stored).dataset if stored[128:132] == b"DICM" else stored).digest()
 
 
 @dataclass
