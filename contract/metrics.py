@@ -28,6 +28,8 @@ class Metric(StrEnum):
     # Receiver
     INSTANCES_STORED = "InstancesStored"
     BYTES_STORED = "BytesStored"
+    DUPLICATES_ANSWERED = "DuplicatesAnswered"
+    """The same bytes had been stored a moment ago: Success, and no second object."""
     STORE_LATENCY = "StoreLatency"
     """From the last PDV read to the sink's confirmation."""
     FAILED_STORES = "FailedStores"

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from local.scu import ConnectionFailedError, Outcome, Receiver, Result, find, send
 from local.settings import LocalSettings
-from local.status import TERMINAL, get_json
+from local.status import FRESH_S, TERMINAL, get_json
 
 EXIT_REFUSED = 1
 EXIT_USAGE = 2
@@ -101,6 +101,8 @@ def _await_import(console: Console, host: str, before: dict[str, int]) -> dict[s
     figures = before
     with _progress(console) as progress:
         task = progress.add_task("importing", total=None)
+        # Until the figures are younger than the last answer.
+        time.sleep(FRESH_S)
         while time.monotonic() < deadline:
             now = _status(host)
             if now is None:
@@ -108,7 +110,9 @@ def _await_import(console: Console, host: str, before: dict[str, int]) -> dict[s
             figures = now
             total = now["landed"] - before["landed"] + before["inFlight"]
             progress.update(task, total=total, completed=total - now["inFlight"])
-            if now["inFlight"] == 0 and now["landed"] > before["landed"]:
+            # What the receiver had stored a moment before is acknowledged and does not land again.
+            new = now["acked"] - before["acked"]
+            if now["inFlight"] == 0 and now["landed"] - before["landed"] >= new:
                 break
             time.sleep(1.0)
     return figures
@@ -127,6 +131,8 @@ def _report(
     if before and after:
         for name in TERMINAL:
             table.add_row(_WORDS[name], str(after[name] - before[name]))
+        if known := stored - (after["acked"] - before["acked"]):
+            table.add_row("the same as a moment ago, not stored again", str(known))
         table.add_row("still in flight", str(after["inFlight"]))
     console.print(table)
     if not after and stored:

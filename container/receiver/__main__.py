@@ -12,6 +12,7 @@ from contract.settings import SettingsError
 from receiver.journal import make_journals
 from receiver.listener import PortError, open_listener
 from receiver.logs import JsonLog, describe_exception, install_exception_hooks
+from receiver.recent import RecentContents
 from receiver.service import AssociationService
 from receiver.settings import Settings
 from receiver.shared import SharedCells, SlotCounters
@@ -37,13 +38,14 @@ def main() -> int:
     counters = SlotCounters(cells, cells.parent_slot)
     log = JsonLog(settings.log_level, on_drop=lambda: counters.add("log_lines_dropped"))
     install_exception_hooks(log)
+    build = functools.partial(AssociationService, recent=RecentContents())
     supervisor = Supervisor(
         settings,
         listener=listener,
         health_listener=health_listener,
         cells=cells,
         journals=[make_journals() for _ in range(settings.worker_count)],
-        run_worker=functools.partial(run_worker, settings=settings, build=AssociationService),
+        run_worker=functools.partial(run_worker, settings=settings, build=build),
         log=log,
     )
     try:

@@ -28,14 +28,14 @@ _PART_BLOCKS = PART_BYTES // BLOCK_BYTES
 class Store(Protocol):
     """What an assembly needs of the landing."""
 
-    def store(self, instance: Instance, body: Sequence[memoryview]) -> None:
-        """Make a complete instance durable and record it."""
+    def store(self, instance: Instance, body: Sequence[memoryview]) -> bool:
+        """Make a complete instance durable and record it; False if it is known already."""
 
     def start_upload(self, instance: Instance, bytes_per_s: float) -> PartsInFlight:
         """Start the upload of an instance that came at this pace so far."""
 
-    def finish_upload(self, instance: Instance, upload: PartsInFlight) -> None:
-        """Complete an upload and record it."""
+    def finish_upload(self, instance: Instance, upload: PartsInFlight) -> bool:
+        """Complete an upload and record it; False if the instance is known already."""
 
     def keep_refused(
         self, instance: Instance, body: Sequence[memoryview], reason: WireReason, detail: str
@@ -110,22 +110,24 @@ class Instance:
         self.identity = identity
         self._identified = True
 
-    def commit(self) -> None:
-        """Make the instance durable and record it in its batch."""
+    def commit(self) -> bool:
+        """Make the instance durable and record it in its batch; False if it is known already."""
         if self._upload is None:
             try:
-                self._store.store(self, self._body())
+                return self._store.store(self, self._body())
             finally:
                 self._end()
-            return
+        is_new = False
         try:
             if self._filled:
                 self._ship(self._blocks[: -(-self._filled // BLOCK_BYTES)], self._filled)
-            self._store.finish_upload(self, self._upload)
-        except BaseException:
-            self._upload.abandon()
-            raise
-        self._end()
+            is_new = self._store.finish_upload(self, self._upload)
+        finally:
+            if is_new:
+                self._end()
+            else:
+                self._upload.abandon()  # returns the memory after the last part
+        return is_new
 
     def refuse(self, reason: WireReason, detail: str) -> None:
         """Keep the bytes under refused/ with a record of why, then return the memory."""

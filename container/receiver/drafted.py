@@ -24,8 +24,8 @@ FLUSH_BYTES = 64 * 1024
 class DraftStore(Protocol):
     """What a drafted instance needs of the landing."""
 
-    def store_draft(self, instance: DraftedInstance, draft: Draft) -> None:
-        """Name a complete draft, durably, and record it."""
+    def store_draft(self, instance: DraftedInstance, draft: Draft) -> bool:
+        """Name a complete draft, durably, and record it; False if it is known already."""
 
     def keep_refused_draft(
         self, instance: DraftedInstance, draft: Draft, reason: WireReason, detail: str
@@ -84,13 +84,13 @@ class DraftedInstance:
         """Say that the header checks passed."""
         self.identity = identity
 
-    def commit(self) -> None:
+    def commit(self) -> bool:
         """Make the instance durable and record it in its batch."""
         try:
             self._flush()
             if self._error is not None:
                 raise self._error
-            self._store.store_draft(self, self._draft)
+            return self._store.store_draft(self, self._draft)
         finally:
             self.discard()
 

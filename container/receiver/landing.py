@@ -34,6 +34,7 @@ from receiver.ports import (
     PartsSink,
     StoreError,
 )
+from receiver.recent import RecentContents
 from receiver.records import encode_refusal, encode_row, object_metadata
 from receiver.seal import ManifestWriter, Seal, prepare
 from receiver.settings import Settings
@@ -45,13 +46,18 @@ TRIM_INTERVAL_S = 2.0
 
 
 def make_landing(
-    settings: Settings, journals: Sequence[int], counters: Counters, log: Log
+    settings: Settings,
+    journals: Sequence[int],
+    recent: RecentContents,
+    counters: Counters,
+    log: Log,
 ) -> Landing:
     """Build a worker's landing; after fork, because native clients and threads do not survive one.
 
     Args:
         settings: Where instances land, deadlines, batch limits.
         journals: What the parent's `make_journals` made for this worker's slot.
+        recent: The task's.
         counters: Of this worker's slot.
         log: Of this worker.
     """
@@ -66,6 +72,7 @@ def make_landing(
             slots=len(journals),
         ),
         journals=open_journals(journals),
+        recent=recent,
         counters=counters,
         log=log,
         store_deadline_s=settings.store_deadline_s,
@@ -82,6 +89,7 @@ class BatchedLanding:
         memory: Memory,
         batches: Batches,
         journals: list[Journal],
+        recent: RecentContents,
         counters: Counters,
         log: Log,
         store_deadline_s: float,
@@ -95,6 +103,7 @@ class BatchedLanding:
             memory: The worker's budget.
             batches: Decides; guarded by this object's lock.
             journals: One for each slot of `batches`.
+            recent: What the task stored a moment ago.
             counters: Of this worker's slot.
             log: Of this worker.
             store_deadline_s: Time for all attempts to store one instance, or one part.
@@ -107,6 +116,7 @@ class BatchedLanding:
         self._memory = memory
         self._batches = batches
         self._journals = journals
+        self._recent = recent
         self._log = log
         self._store_deadline_s = store_deadline_s
         self._clock = clock
@@ -187,8 +197,10 @@ class BatchedLanding:
 
     # What an Instance needs.
 
-    def store(self, instance: Instance, body: Sequence[memoryview]) -> None:
+    def store(self, instance: Instance, body: Sequence[memoryview]) -> bool:
         """Make a complete instance durable and record it; see `Assembly.commit`."""
+        if self._is_known(instance):
+            return False
         size, crc = instance.size, instance.crc64nvme
         ticket = self._admit(lambda now: self._batches.admit(size, now))
         try:
@@ -205,9 +217,12 @@ class BatchedLanding:
             # It may lie there all the same, so its size goes on counting.
             self._settle(ticket, size)
             raise
+        return True
 
-    def store_draft(self, instance: DraftedInstance, draft: Draft) -> None:
+    def store_draft(self, instance: DraftedInstance, draft: Draft) -> bool:
         """Name a complete draft, durably, and record it; see `Assembly.commit`."""
+        if self._is_known(instance):
+            return False
         size = instance.size
         ticket = self._admit(lambda now: self._batches.admit(size, now))
         try:
@@ -216,6 +231,7 @@ class BatchedLanding:
         except BaseException:
             self._settle(ticket, size)
             raise
+        return True
 
     def start_upload(self, instance: Instance, bytes_per_s: float) -> PartsInFlight:
         """Start a multipart upload in a bulk batch.
@@ -244,18 +260,21 @@ class BatchedLanding:
             given_up=lambda: self._settle(ticket, instance.size),
         )
 
-    def finish_upload(self, instance: Instance, upload: PartsInFlight) -> None:
-        """Complete an upload and record it; on failure the caller abandons it.
+    def finish_upload(self, instance: Instance, upload: PartsInFlight) -> bool:
+        """Complete an upload and record it; on failure, or if it is known already, the caller abandons it.
 
         Raises:
             StoreError: Not durable, or not surely.
         """
+        if self._is_known(instance):
+            return False
         deadline = self._monotonic() + self._store_deadline_s
         upload.wait()
         if upload.ticket.batch.lease_ended(self._clock()):
             raise StoreError(WireReason.LEASE_ENDED, str(upload.ticket.batch.id))
         upload.upload.complete(instance.size, instance.crc64nvme, deadline)
         self._record(upload.ticket, instance)
+        return True
 
     def keep_refused(
         self, instance: Instance, body: Sequence[memoryview], reason: WireReason, detail: str
@@ -329,6 +348,13 @@ class BatchedLanding:
                 raise StoreError(WireReason.LEASE_ENDED, str(batch.id))
             self._journals[batch.slot].append(row)
             self._batches.settle(ticket, now, size=instance.size, acked=True)
+        self._recent.add(instance.identity.sop_instance_uid, instance.size, instance.crc64nvme)
+
+    def _is_known(self, instance: Instance | DraftedInstance) -> bool:
+        """Whether the same bytes of the same instance were acknowledged a moment ago."""
+        return self._recent.holds(
+            instance.identity.sop_instance_uid, instance.size, instance.crc64nvme
+        )
 
     def _settle(self, ticket: Ticket, size: int) -> None:
         with self._lock:

@@ -16,6 +16,7 @@ from receiver.shared import LATENCY_BOUNDS_S, REASON_COUNTERS, SharedCells
 _COUNTED = {
     Metric.INSTANCES_STORED: "acked",
     Metric.BYTES_STORED: "bytes_stored",
+    Metric.DUPLICATES_ANSWERED: "duplicates_answered",
     Metric.FAILED_STORES: "failed_stores",
     Metric.REFUSED_INSTANCES: "refused_instances",
     Metric.ASSOCIATIONS_ACCEPTED: "associations_accepted",

@@ -102,10 +102,13 @@ class Assembly(Protocol):
     def identify(self, identity: Identity) -> None:
         """Say that the header checks passed; only after it may an upload start."""
 
-    def commit(self) -> None:
+    def commit(self) -> bool:
         """Make the instance durable and record it in its batch; on return it may be acknowledged.
 
-        Safe to call on another thread than the one that received. Returns the memory in any case.
+        Safe to call on another thread than the one that received. Gives the memory back in any case.
+
+        Returns:
+            False if the task has stored and recorded the same bytes of it a moment ago, and nothing anew.
 
         Raises:
             StoreError: It is not durable, or not surely (an ambiguous answer, the lease ended).

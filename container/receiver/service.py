@@ -8,15 +8,16 @@ from collections.abc import Callable
 from receiver.association import AssociationContext, serve
 from receiver.deadlines import Watchdog
 from receiver.landing import make_landing
+from receiver.recent import RecentContents
 from receiver.worker import Seat
 
 
 class AssociationService:
     """The product's `worker.Service`."""
 
-    def __init__(self, seat: Seat) -> None:
+    def __init__(self, seat: Seat, *, recent: RecentContents) -> None:
         self._seat = seat
-        self._landing = make_landing(seat.settings, seat.journals, seat.counters, seat.log)
+        self._landing = make_landing(seat.settings, seat.journals, recent, seat.counters, seat.log)
         self._watchdog = Watchdog()
         self._watchdog.start()
 

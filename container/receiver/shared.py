@@ -19,6 +19,7 @@ from receiver.settings import Settings
 COUNTERS = (
     "acked",
     "bytes_stored",
+    "duplicates_answered",
     "failed_stores",
     "refused_instances",
     "associations_accepted",

@@ -61,6 +61,7 @@ class Tally:
 
     stored: int = 0
     stored_bytes: int = 0
+    duplicates: int = 0
     failed: int = 0
     refused: int = 0
     echoed: int = 0
@@ -205,9 +206,11 @@ class Reception:
         assembly, self._assembly = self._assembly, None
         size = assembly.size
         try:
-            assembly.commit()
+            is_new = assembly.commit()
         except StoreError as error:
             return self._fail(error)
+        if not is_new:
+            return self._answer_again(size)
         latency_s = time.monotonic() - self._received_at
         # Before the response: whoever was told Success is in the count.
         service.counters.add("acked")
@@ -221,6 +224,18 @@ class Reception:
             sop_instance_uid=self._identity.sop_instance_uid,
             size_bytes=size,
             durable_ms=round(latency_s * 1000, 1),
+        )
+        return Status.SUCCESS, ""
+
+    def _answer_again(self, size: int) -> tuple[Status, str]:
+        service = self._service
+        service.counters.add("duplicates_answered")
+        service.tally.duplicates += 1
+        service.log.info(
+            "duplicate_answered",
+            association_id=service.origin.association_id,
+            sop_instance_uid=self._identity.sop_instance_uid,
+            size_bytes=size,
         )
         return Status.SUCCESS, ""
 

@@ -45,6 +45,10 @@ RECEIVER_EVENTS: dict[str, Text] = {
         "An image was acknowledged (only at log level DEBUG).",
         "画像に成功を応答しました（ログレベルDEBUGのみ）。",
     ),
+    "duplicate_answered": Text(
+        "An image came again with the bytes that were stored a moment before: answered with Success.",
+        "直前に保存した画像と同じ内容が再送されたため、成功を応答しました。",
+    ),
     "instance_refused": Text(
         "An image was refused; `reason`, `status` and the sender say what and who.",
         "画像を拒否しました。`reason`・`status`・送信元を確認してください。",

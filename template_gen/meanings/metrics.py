@@ -10,6 +10,10 @@ METRICS: dict[Metric, Text] = {
         "Images acknowledged to devices with Success.", "機器に成功を応答した画像数。"
     ),
     Metric.BYTES_STORED: Text("Their bytes.", "成功を応答した画像のバイト数。"),
+    Metric.DUPLICATES_ANSWERED: Text(
+        "Images sent again within ten minutes with the same bytes: answered Success, not stored twice.",
+        "10分以内に同じ内容で再送された画像数。成功を応答し、二重には保存しません。",
+    ),
     Metric.STORE_LATENCY: Text(
         "From an image's last byte to S3's confirmation.",
         "画像の最後のデータを受信してからS3が保存を確認するまでの時間。",

@@ -12,7 +12,14 @@ from local.scu import Candidate, Outcome, Receiver, Result
 from local.status import TERMINAL
 from tests.local.dicom import part10
 
-BEFORE = {"landed": 3, "inFlight": 0, **dict.fromkeys(TERMINAL, 0), "imported": 2, "quarantined": 1}
+BEFORE = {
+    "acked": 3,
+    "landed": 3,
+    "inFlight": 0,
+    **dict.fromkeys(TERMINAL, 0),
+    "imported": 2,
+    "quarantined": 1,
+}
 
 
 def run(
@@ -21,7 +28,7 @@ def run(
     """Send one file, whose outcome is given; return the exit code."""
     (folder / "a.dcm").write_bytes(part10())
     sent: list[Path] = []
-    statuses = iter([BEFORE, {**BEFORE, "landed": 4, **after}])
+    statuses = iter([BEFORE, {**BEFORE, "acked": 4, "landed": 4, **after}])
 
     def fake_send(
         candidates: Sequence[Candidate], receiver: Receiver, progress: Callable[[Result], None]
@@ -32,6 +39,7 @@ def run(
             progress(Result(candidate.path, outcome, "" if outcome is Outcome.STORED else "why"))
 
     monkeypatch.setattr(send, "send", fake_send)
+    monkeypatch.setattr(send, "FRESH_S", 0)
     monkeypatch.setattr(send, "_status", lambda _: next(statuses))
     return send.main([str(folder)]), sent
 
@@ -41,6 +49,16 @@ def test_all_imported_is_success(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     code, sent = run(monkeypatch, tmp_path, Outcome.STORED, imported=3)
 
     assert (code, sent) == (0, [tmp_path / "a.dcm"])
+
+
+def test_what_was_sent_a_moment_ago_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Acknowledged and not stored again: said, and over at once."""
+    code, _ = run(monkeypatch, tmp_path, Outcome.STORED, acked=3, landed=3)
+
+    assert code == 0
+    assert "a moment ago" in capsys.readouterr().out
 
 
 def test_a_quarantined_file_is_no_success(

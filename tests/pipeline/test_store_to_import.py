@@ -122,9 +122,11 @@ def test_every_corpus_file_is_accounted_for(product: Product, corpus: list[Sampl
     receiver = Receiver("127.0.0.1", product.scp_port, "STORESCP")
     send(list(find([sample.path for sample in samples])), receiver, results.append)
     stored = [result.path for result in results if not result.reason]
-    after = product.at_rest(before["landed"] + len(stored))
+    # Two of the files are the same: the second is answered from memory.
+    contents = {path.read_bytes() for path in stored}
+    after = product.at_rest(before["landed"] + len(contents))
 
-    assert len(stored) > 50
+    assert len(contents) > 50
     gained = {name: after[name] - before[name] for name in TERMINAL}
     assert sum(gained.values()) == after["landed"] - before["landed"]
     found = set(datasets(product.imported))

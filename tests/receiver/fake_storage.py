@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,6 +14,7 @@ from receiver.journal import make_journals, open_journals
 from receiver.landing import BatchedLanding
 from receiver.memory import BLOCK_BYTES, Memory
 from receiver.ports import Identity, ObjectExistsError, Origin, StoreError
+from receiver.recent import RECENT_S, RecentContents
 
 ORIGIN = Origin(
     association_id="a1", calling_ae_title="CT1", called_ae_title="STORE", peer="10.0.0.9"
@@ -170,11 +172,21 @@ class FakeClock:
         return self.now
 
 
+def forgetful() -> RecentContents:
+    """Return a memory that is asked so seldom that nothing is recent: tests store the same bytes often."""
+    return RecentContents(sets=1, clock=itertools.count(RECENT_S, RECENT_S).__next__)
+
+
 class Bench:
     """A landing on a fake sink and clock, and what the test looks at."""
 
     def __init__(
-        self, *, blocks: int = 256, slots: int = 8, journals: list[int] | None = None
+        self,
+        *,
+        blocks: int = 256,
+        slots: int = 8,
+        journals: list[int] | None = None,
+        recent: RecentContents | None = None,
     ) -> None:
         self.sink = FakeSink()
         self.clock = FakeClock()
@@ -182,12 +194,14 @@ class Bench:
         self.counters = FakeCounters()
         self.memory = Memory(blocks * BLOCK_BYTES)
         self.fds = make_journals(slots) if journals is None else journals
+        self.recent = forgetful() if recent is None else recent
         self.batches = Batches(age_s=60, idle_s=10, lease_s=120, slots=slots)
         self.landing = BatchedLanding(
             sink=self.sink,
             memory=self.memory,
             batches=self.batches,
             journals=open_journals(self.fds),
+            recent=self.recent,
             counters=self.counters,
             log=self.log,
             store_deadline_s=25,
@@ -195,11 +209,11 @@ class Bench:
             monotonic=self.clock,
         )
 
-    def store(self, data: bytes, identity: Identity = IDENTITY) -> None:
-        """Receive `data` and commit it."""
+    def store(self, data: bytes, identity: Identity = IDENTITY) -> bool:
+        """Receive `data` and commit it; return whether it was new."""
         assembly = self.landing.begin(identity, ORIGIN)
         receive(assembly, data)
-        assembly.commit()
+        return assembly.commit()
 
 
 def receive(assembly: object, data: bytes, *, chunk: int = 100_000, identify: bool = True) -> None:

@@ -52,12 +52,13 @@ class MemoryAssembly:
         """Remember what the header said."""
         self.identified = identity
 
-    def commit(self) -> None:
+    def commit(self) -> bool:
         """End as committed, after `landing.on_commit`."""
         assert not self.ended
         self.ended = "committed"
         self.landing.on_commit(self)
         self.landing.committed.append(self)
+        return True
 
     def refuse(self, reason: WireReason, detail: str) -> None:
         """End as refused."""

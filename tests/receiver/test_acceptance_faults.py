@@ -178,3 +178,23 @@ def test_aborted_instance_leaves_nothing(start_receiver: Start, landing: Landed)
     assert not landing.keys()
     assert not landing.manifests()
     assert len(receiver.events("association_closed")) == 6
+
+
+def test_a_retry_over_another_association_is_one_object(
+    start_receiver: Start, landing: Landed
+) -> None:
+    """The same instance again and again, to whichever worker: Success each time, stored once."""
+    receiver = start_receiver(WORKERS=2)
+    instance = make_instance()
+    statuses = []
+    for _ in range(8):
+        with RawAssociation(receiver.port) as association:
+            statuses.append(association.store(instance))
+        acked = association.acks.digests
+    counters = receiver.get("/status")[1]["counters"]
+    receiver.stop()
+
+    assert statuses == [SUCCESS] * 8
+    assert (counters["acked"], counters["duplicates_answered"]) == (1, 7)
+    assert [row.sop_instance_uid for row in landing.rows()] == [instance.sop_instance_uid]
+    landing.assert_holds(acked)

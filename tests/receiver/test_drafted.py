@@ -27,8 +27,9 @@ class Store:
 
     kept: list[WireReason] = field(default_factory=list)
 
-    def store_draft(self, instance: DraftedInstance, draft: Draft) -> None:
+    def store_draft(self, instance: DraftedInstance, draft: Draft) -> bool:
         draft.publish(KEY, size=instance.size)
+        return True
 
     def keep_refused_draft(
         self, instance: DraftedInstance, draft: Draft, reason: WireReason, detail: str

@@ -16,6 +16,7 @@ from contract.reasons import WireReason
 from receiver.journal import make_journals
 from receiver.landing import make_landing
 from receiver.ports import ObjectExistsError, StoreError
+from receiver.recent import RecentContents
 from receiver.settings import Settings
 from tests.receiver.fake_storage import (
     IDENTITY,
@@ -341,7 +342,7 @@ def test_make_landing_lands_in_a_directory(tmp_path: Path) -> None:
     settings = Settings.from_env(
         {"LANDING_URL": f"file://{tmp_path}", "MEMORY_MIB": "512", "WORKERS": "1"}
     )
-    landing = make_landing(settings, make_journals(4), FakeCounters(), FakeLog())
+    landing = make_landing(settings, make_journals(4), RecentContents(), FakeCounters(), FakeLog())
     assembly = landing.begin(IDENTITY, ORIGIN)
     receive(assembly, b"dataset")
     assembly.commit()

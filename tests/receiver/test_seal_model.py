@@ -32,6 +32,7 @@ from receiver.journal import make_journals, open_journals
 from receiver.landing import BatchedLanding
 from receiver.memory import MINIMUM_BYTES, Memory
 from receiver.ports import StoreError
+from receiver.recent import RecentContents
 from tests.receiver.fake_storage import (
     IDENTITY,
     ORIGIN,
@@ -55,8 +56,9 @@ class Killed(BaseException):
 class Worker:
     """A slot of the task: the parent's memory files and the process that serves it now."""
 
-    def __init__(self, sink: FakeSink, clock: FakeClock) -> None:
+    def __init__(self, sink: FakeSink, clock: FakeClock, recent: RecentContents) -> None:
         self._sink = sink
+        self._recent = recent
         self._clock = clock
         self.fds = make_journals(SLOTS)
         self.start()
@@ -68,6 +70,7 @@ class Worker:
             memory=Memory(MINIMUM_BYTES),
             batches=Batches(age_s=60, idle_s=10, lease_s=120, slots=SLOTS),
             journals=open_journals(self.fds),
+            recent=self._recent,
             counters=FakeCounters(),
             log=FakeLog(),
             store_deadline_s=25,
@@ -92,6 +95,7 @@ PUT_ENDS = _answers(
     "killed before",
     "killed after",
 )
+AGAIN = st.sampled_from([False, False, True])
 SEAL_ENDS = _answers("stored", "refused", "lost answer", "killed before", "killed after")
 
 
@@ -103,19 +107,22 @@ class SealProtocol(RuleBasedStateMachine):
         """Start the task."""
         self.clock = FakeClock()
         self.sink = FakeSink()
-        self.workers = [Worker(self.sink, self.clock) for _ in range(WORKERS)]
+        recent = RecentContents(sets=4, clock=self.clock)
+        self.workers = [Worker(self.sink, self.clock, recent) for _ in range(WORKERS)]
+        self.sent = 0
+        self.contents: set[bytes] = set()
         self.acked: set[str] = set()
         self.manifests: dict[str, bytes] = {}
 
-    @rule(worker=st.integers(0, WORKERS - 1), end=PUT_ENDS)
-    def store(self, worker: int, end: str) -> None:
-        """A sender's instance ends in one of the ways an instance can."""
-        self._store(worker, end, b"x")
+    @rule(worker=st.integers(0, WORKERS - 1), end=PUT_ENDS, again=AGAIN)
+    def store(self, *, worker: int, end: str, again: bool) -> None:
+        """A sender's instance, or its retry of the last, ends in one of the ways an instance can."""
+        self._store(worker, end, b"x", again=again)
 
-    @rule(worker=st.integers(0, WORKERS - 1), end=PUT_ENDS)
-    def store_giant(self, worker: int, end: str) -> None:
+    @rule(worker=st.integers(0, WORKERS - 1), end=PUT_ENDS, again=AGAIN)
+    def store_giant(self, *, worker: int, end: str, again: bool) -> None:
         """The same for one that is uploaded in parts."""
-        self._store(worker, end, GIANT)
+        self._store(worker, end, GIANT, again=again)
 
     @rule(worker=st.integers(0, WORKERS - 1), end=SEAL_ENDS, later=st.sampled_from([0, 11, 61]))
     def tick(self, worker: int, end: str, later: int) -> None:
@@ -186,18 +193,25 @@ class SealProtocol(RuleBasedStateMachine):
                 os.close(fd)
         assert set() == left
 
-    def _store(self, worker: int, end: str, data: bytes) -> None:
+    def _store(self, worker: int, end: str, kind: bytes, *, again: bool) -> None:
         landing = self.workers[worker].landing
+        self.sent += not again
+        data = self.sent.to_bytes(2, "big") + kind
 
         def send() -> None:
             assembly = landing.begin(IDENTITY, ORIGIN)
             try:
                 receive(assembly, data, chunk=1 << 20)
                 before = self._rows(worker)
-                assembly.commit()
+                is_new = assembly.commit()
             except StoreError:
                 assembly.discard()
                 return
+            if not is_new:
+                assert data[:2] + kind[:1] in self.contents, "answered again, and never stored"
+                assert self._rows(worker) == before
+                return
+            self.contents.add(data[:2] + kind[:1])
             (row,) = self._rows(worker) - before
             key = Row.decode(json.loads(row)).key
             assert self.clock.now < InstanceKey.parse(key).batch.deadline, "acked after its lease"
