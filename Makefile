@@ -97,6 +97,14 @@ template: setup ## write templates and deploy policies into dist/, their tables 
 	@$(BIN)/python -m template_gen dist
 	@$(BIN)/python -m template_gen.reference docs
 
+.PHONY: golden
+golden: setup ## write the golden policy of each role, which a test compares; review the diff
+	@$(BIN)/python -m tests.template_gen.policies >/dev/null
+
+.PHONY: inventory
+inventory: setup ## record this version's resources at its release; updates from it must replace no data
+	@$(BIN)/python -m tests.template_gen.inventory >/dev/null
+
 .PHONY: image
 image: setup ## build the receiver's image into build/image/ (PUBLISHED=1: from the published base)
 	@$(BIN)/python -m ci.image.build $(if $(PUBLISHED),--published)

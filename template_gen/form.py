@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
@@ -13,6 +14,8 @@ from contract.text import Text
 __all__ = ["INTERFACE", "Form", "Group", "Text", "as_text", "from_setting"]
 
 INTERFACE = "AWS::CloudFormation::Interface"
+_LISTED = 8
+"""A longer list is said by its ends."""
 
 
 class Group(Enum):
@@ -60,9 +63,10 @@ class Form:
             group: Where the form shows it.
             label: What the form calls it.
             doc: What it means and what to type.
-            constraint: What to do when its value is refused.
+            constraint: What to do when its value is refused; said of limits and short lists by itself.
             attributes: CloudFormation's own: Default, AllowedPattern, ...
         """
+        constraint = constraint or _usual_constraint(attributes)
         if constraint is not None:
             attributes["ConstraintDescription"] = str(constraint)
         parameter = Parameter(name, Type=kind, Description=str(doc), **attributes)
@@ -87,6 +91,23 @@ class Form:
                 }
             }
         )
+
+
+def _usual_constraint(attributes: Mapping[str, Any]) -> Text | None:
+    if "MinValue" in attributes:
+        least, most = attributes["MinValue"], attributes["MaxValue"]
+        return Text(
+            f"Type a whole number from {least} to {most}.",
+            f"{least}～{most}の整数を入力してください。",
+        )
+    if "AllowedValues" in attributes:
+        allowed = attributes["AllowedValues"]
+        if len(allowed) > _LISTED:
+            least, most = allowed[0], allowed[-1]
+            return Text(f"Choose {least} to {most}.", f"{least}～{most}から選んでください。")
+        values = ", ".join(allowed)
+        return Text(f"Choose one of {values}.", f"{values} から選んでください。")
+    return None
 
 
 def from_setting(settings: type[EnvSettings], name: str) -> dict[str, Any]:

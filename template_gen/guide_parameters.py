@@ -191,6 +191,10 @@ def add_performance(form: Form) -> dict[str, Parameter]:
             ),
             Default="2048",
             AllowedValues=[str(mib) for mib in memories],
+            constraint=Text(
+                "Choose a size that goes with TaskCPU, for example 2048 to 8192 with 1024.",
+                "TaskCPUに合う値を選んでください（例: 1024には2048～8192）。",
+            ),
         ),
         "task_desired_count": form.add(
             "TaskDesiredCount",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from awacs.aws import Action, Allow, Condition, PolicyDocument, Statement, StringEquals
-from troposphere import AWSObject, If, NoValue, Ref, Sub, Template
+from troposphere import AWSObject, If, Join, NoValue, Ref, Sub, Template
 from troposphere.iam import Policy
 from troposphere.validators.cloudformation import AWSCustomObject
 
@@ -95,6 +95,11 @@ def add_preflight(p: Parameters, c: Conditions, maker: FunctionMaker) -> Preflig
                     names.KMS_KEY: Ref(p.kms_key_arn),
                     names.CREATE_KEY: Ref(p.create_kms_key),
                     names.KMS_SERVICES: list(KEY_SERVICES),
+                    names.WHOLE_NUMBERS: [
+                        Join("=", [one.title, Ref(one)])
+                        for one in p.all()
+                        if one.Type == "Number" and "AllowedValues" not in one.properties
+                    ],
                     names.IMAGE: maker.assets.image,
                 }
             ),

@@ -60,6 +60,7 @@ def render_document(
 
     cloud-radar's own `render` reads the template from YAML each time, which takes a second.
     """
+    _refuse_unlisted(template["Parameters"], parameters)
     stack = Template({})
     stack.Region = region
     stack.template = template
@@ -70,6 +71,14 @@ def render_document(
     found = stack.remove_conditional_resources(found)
     found = stack.remove_novalue_properties(found)
     return dict(found)
+
+
+def _refuse_unlisted(declared: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
+    """Refuse what no list allows; cloud-radar looks into the lists of texts only."""
+    for name, value in parameters.items():
+        allowed = declared[name].get("AllowedValues", [value])
+        if value not in allowed:
+            raise ValueError(f"{name}: {value} is none of {allowed}")
 
 
 def of_type(resources: Mapping[str, Any], kind: str) -> dict[str, Any]:

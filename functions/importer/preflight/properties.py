@@ -29,6 +29,8 @@ KMS_KEY = "KMSKeyARN"
 CREATE_KEY = "CreateKMSKey"
 KMS_SERVICES = "KMSKeyServices"
 """Not a parameter: which services of `checks.key.NEEDS` use the key; the data's services when absent."""
+WHOLE_NUMBERS = "WholeNumbers"
+"""Not a parameter: `NAME=VALUE` of each whose type, CloudFormation's Number, takes fractions too."""
 IMAGE = "ImageURI"
 """The image in use, also when the parameter is empty: its account and Region decide about endpoints."""
 INTERNET_FACING = "internet-facing"
@@ -56,6 +58,7 @@ class Properties:
     kms_key: str = ""
     create_key: bool = False
     kms_services: tuple[str, ...] = ()
+    whole_numbers: tuple[str, ...] = ()
     image: str = ""
 
     @classmethod
@@ -104,7 +107,7 @@ _READ: dict[str, Any] = {
 _KEYS = (
     VPC_ID, PUBLIC_SUBNETS, PRIVATE_SUBNETS, ZONES, SECURITY_GROUP, VPC_CIDR, TASK_CPU, DESIRED_COUNT,
     MAX_CAPACITY, CERTIFICATE, SCHEME, ELASTIC_IPS, TASK_SECURITY_GROUP, ROUTE_TABLES, DATASTORE, KMS_KEY,
-    CREATE_KEY, KMS_SERVICES, IMAGE,
+    CREATE_KEY, KMS_SERVICES, WHOLE_NUMBERS, IMAGE,
 )  # fmt: skip
 _SOURCES: dict[str, tuple[str, str]] = {
     field.name: (key, str(field.type)) for field, key in zip(fields(Properties), _KEYS, strict=True)

@@ -12,6 +12,7 @@ from importer.preflight.checks.addresses import check_addresses
 from importer.preflight.checks.datastore import check_datastore
 from importer.preflight.checks.endpoints import check_endpoint_groups
 from importer.preflight.checks.lasting import check_lasting
+from importer.preflight.checks.numbers import check_numbers
 from importer.preflight.checks.placement import check_placement
 from importer.preflight.checks.routes import check_routes
 from importer.preflight.checks.service_roles import ROLES, check_role
@@ -56,6 +57,7 @@ class Topics:
         p, before = self.p, self.previous
         if before is not None:
             yield "what stays", partial(check_lasting, p, before)
+        yield "whole numbers", partial(check_numbers, p)
         if p.vpc_id:
             yield "network", self._network
         if p.certificate:

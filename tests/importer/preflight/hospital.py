@@ -74,6 +74,7 @@ def build_hospital(ec2: Any) -> Hospital:
             "ExistingDatastoreID": "",
             "KMSKeyARN": "",
             "CreateKMSKey": "false",
+            "WholeNumbers": ["DIMSETimeout=60", "NetworkTimeout=90"],
             "ImageURI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/storescp:1.0.0",
         },
     )
