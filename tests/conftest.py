@@ -18,7 +18,7 @@ from tests.corpus import Sample, read_corpus
 from tests.landed import Landed
 from tests.receiver_process import ReceiverProcess, running_receiver
 
-CLIENTS = ("storescu", "storescp", "dcmsend", "echoscu", "gdcmscu")
+CLIENTS = ("storescu", "storescp", "dcmsend", "echoscu", "dump2dcm", "gdcmscu", "curl")
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a private directory is made in it
 ROOM_BYTES = 6 << 30
 LOCAL_HOSTS = ("localhost", "", None)
@@ -32,7 +32,7 @@ def pytest_configure() -> None:
     if missing:
         raise pytest.UsageError(
             f"The tests drive real DICOM clients and cannot find {', '.join(missing)}: "
-            "install DCMTK and GDCM (Debian: apt-get install dcmtk libgdcm-tools)."
+            "install DCMTK, GDCM and curl (Debian: apt-get install dcmtk libgdcm-tools curl)."
         )
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,15 +82,15 @@ def product_environment(folder: Path, **settings: object) -> dict[str, str]:
     }
 
 
-def start_product(folder: Path, **settings: object) -> Product:
+def start_product(
+    folder: Path, *, command: Sequence[str] = (sys.executable, "-m", "local"), **settings: object
+) -> Product:
     """Start the product and wait for its ready line."""
     folder.mkdir(parents=True, exist_ok=True)
     environ = product_environment(folder, **settings)
     output = folder / "output.txt"
     with output.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "local"], env=environ, stdout=file, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(command, env=environ, stdout=file, stderr=subprocess.STDOUT)
     product = Product(process, environ, output)
 
     def is_ready() -> bool:
