@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from ci.emulated_aws import client, emulated_aws, settings
 from ci.image import container as containers
 from ci.image.build import build
-from ci.image.container import Container
+from ci.image.container import Container, wait_until
 from ci.image.contents import check_contents
 from ci.image.engine import EngineError, install, open_engine
-from ci.image.landed import dataset_bytes, landed_object, manifest_row
+from ci.image.landed import Landed, dataset_bytes, landed_objects, manifest_rows
 from ci.image.sample import write_sample
+from ci.image.scu import TEMPORARILY, open_association, rejection, store
 
 BUCKET = "image-test-landing"
 AE_TITLE = "STORESCP"
 LEAST_USER_ID = 10_000
 """Below it lie the accounts of systems: a host's user must not own what a container may touch."""
 NO_CAPABILITY = "0000000000000000"
+DRAIN_BEGINS_S = 30.0
+"""From the stop to the health port's answer; it takes milliseconds, and a build machine may be slow."""
+SUCCESS = 0x0000
+"""PS3.4 B.2.3."""
 
 
 class CheckFailedError(Exception):
@@ -53,7 +61,9 @@ def main() -> int:
             container = containers.start(engine, image, _environment(url))
             try:
                 check_hardening(container)
-                check_service(container, write_sample(engine.folder / "sample.dcm"), s3)
+                first, second = (write_sample(engine.folder / f"{n}.dcm") for n in range(2))
+                check_service(container, first, s3)
+                check_drain(container, (first, second), s3)
             except (CheckFailedError, EngineError) as error:
                 raise CheckFailedError(
                     f"{error}\nThe container's log:\n{container.logs()}"
@@ -85,28 +95,53 @@ def check_hardening(container: Container) -> None:
 
 
 def check_service(container: Container, sample: Path, s3: Any) -> None:
-    """Prove C-ECHO, C-STORE, the landed bytes, the drain, and the manifest that it writes."""
+    """Prove C-ECHO and C-STORE by DCMTK, and that what was acknowledged has landed."""
     peer = ["-v", "-aec", AE_TITLE, "127.0.0.1", str(container.port)]
     _client("answers C-ECHO", ["echoscu", *peer])
     _client("answers C-STORE", ["storescu", *peer, str(sample)])
-    landed = landed_object(s3, BUCKET)
-    require("has one object in S3 when the sender is told Success", landed is not None)
-    if landed is None:
-        return
-    require(
-        "landed the dataset's bytes unchanged",
-        dataset_bytes(landed.content) == dataset_bytes(sample.read_bytes()),
-    )
-    code = container.stop()
+    landed = landed_objects(s3, BUCKET)
+    require("has one object in S3 when the sender is told Success", len(landed) == 1, landed)
+    require("landed the dataset's bytes unchanged", _datasets(landed) == [_dataset(sample)])
+
+
+def check_drain(container: Container, samples: Sequence[Path], s3: Any) -> None:
+    """Prove that a stop finishes what is open, refuses what is new, seals, and ends with 0.
+
+    Args:
+        container: What is stopped.
+        samples: All that was sent by the end; the last one is sent here, after the stop began.
+        s3: Client of the landing bucket's S3.
+    """
+    with ThreadPoolExecutor(1) as stopper, open_association(container.port, AE_TITLE) as open_one:
+        ending = stopper.submit(container.stop)
+        wait_until(lambda: container.health() == HTTPStatus.SERVICE_UNAVAILABLE, DRAIN_BEGINS_S)
+        require("says on its health port that it drains", container.health() != HTTPStatus.OK)
+        refused = rejection(container.port, AE_TITLE)
+        require("refuses a new association while it drains", refused == TEMPORARILY, refused)
+        status = store(open_one, samples[-1])
+        require("still stores what an open association sends", status == SUCCESS, status)
+        open_one.release()
+        code = ending.result()
     require("drains on SIGTERM and exits 0", code == 0, f"(exit code {code})")
-    row = manifest_row(s3, BUCKET)
+    landed, rows = landed_objects(s3, BUCKET), manifest_rows(s3, BUCKET)
     require(
-        "sealed its batch: the manifest names the object", row is not None and row.key == landed.key
+        "landed everything that it said Success to",
+        _datasets(landed) == sorted(map(_dataset, samples)),
     )
     require(
-        "its checksum is the one that S3 verified",
-        row is not None and row.crc64nvme == landed.crc64nvme,
+        "sealed its batches: the manifests name every object, with the checksum that S3 verified",
+        sorted((row.key, row.crc64nvme) for row in rows)
+        == sorted((one.key, one.crc64nvme) for one in landed),
+        rows,
     )
+
+
+def _dataset(part10: Path) -> bytes:
+    return dataset_bytes(part10.read_bytes())
+
+
+def _datasets(landed: Sequence[Landed]) -> list[bytes]:
+    return sorted(dataset_bytes(one.content) for one in landed)
 
 
 def _client(what: str, command: list[str]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Mapping
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +33,26 @@ class Container:
     Attributes:
         engine: Where it runs.
         port: For DICOM, on 127.0.0.1.
+        health_port: For health checks, likewise.
         started_in_s: From the command to the first passed health check.
     """
 
     engine: Engine
     port: int
+    health_port: int
     started_in_s: float
+
+    def health(self) -> int:
+        """Return the HTTP status that a load balancer's health check would get; 0 if there is no answer."""
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.health_port}/healthz", timeout=5
+            ) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
 
     def inspect(self) -> dict[str, Any]:
         """Return the engine's description of it."""
@@ -73,11 +89,18 @@ def start(engine: Engine, image: str, environ: Mapping[str, str]) -> Container:
     began = time.monotonic()
     engine.run("podman", "run", "--detach", "--name", NAME, *HARDENED, *variables, image)
     while engine.run("podman", "healthcheck", "run", NAME, check=False).returncode != 0:
-        container = Container(engine, port, time.monotonic() - began)
+        container = Container(engine, port, health_port, time.monotonic() - began)
         if container.started_in_s > READY_S or not container.inspect()["State"]["Running"]:
             raise EngineError(f"the container did not become healthy; its log:\n{container.logs()}")
         time.sleep(0.1)
-    return Container(engine, port, time.monotonic() - began)
+    return Container(engine, port, health_port, time.monotonic() - began)
+
+
+def wait_until(holds: Callable[[], bool], within_s: float) -> None:
+    """Return when it holds, or when the time is over: the caller's check says what is wrong then."""
+    deadline = time.monotonic() + within_s
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,11 +1,13 @@
 """A container engine of our own on a machine without one: buildah and podman over a throwaway store.
 
 Everything the engine keeps lies in one temporary folder. Leaving the context removes containers, mounts
-and the folder, also after a failure; no engine that is already on the machine sees any of it.
+and the folder, also after a failure; what a killed run could not remove, the next one does. No engine that
+is already on the machine sees any of it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import shutil
@@ -22,6 +24,11 @@ PROGRAMS = {"buildah": "buildah", "podman": "podman", "runc": "runc", "mmdebstra
 """Debian package by program."""
 EXIT_TERMINATED = 128 + signal.SIGTERM
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+PREFIX = "storescp-image-"
+_PATIENCE = ("-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=300")
+"""A mirror that answers badly once, and another installation at the same time."""
+LOCK = "owner.lock"
+"""Held as long as the run lives; the kernel lets go of it however the run ends."""
 
 
 class EngineError(Exception):
@@ -80,16 +87,45 @@ def open_engine() -> Iterator[Engine]:
     install(PROGRAMS)
     # A cancelled CI job sends SIGTERM: leave through the clean-up too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
-    folder = Path(tempfile.mkdtemp(prefix="storescp-image-"))
+    remove_left_overs(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     engine = Engine(_environment(folder), folder)
-    try:
-        yield engine
-    finally:
-        engine.run("podman", "rm", "--force", "--all", "--time", "0", check=False)
-        # podman leaves its store bind-mounted onto itself.
-        for mount in _mounts_below(folder):
-            subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
-        shutil.rmtree(folder)
+    with _owned(folder):
+        try:
+            yield engine
+        finally:
+            _remove(engine)
+
+
+def remove_left_overs(temporary: Path) -> None:
+    """Remove the containers, mounts and folders of runs that were killed; a run that lives keeps its own."""
+    for lock in temporary.glob(f"{PREFIX}*/{LOCK}"):
+        folder = lock.parent
+        try:
+            with lock.open("r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                print(f"image: removing what a killed run left in {folder}")
+                _remove(Engine(_environment(folder), folder))
+        except (BlockingIOError, FileNotFoundError):
+            continue  # it lives, or another run removes it
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[None]:
+    unlocked = folder / "lock.part"
+    with unlocked.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # Seen by others only now: they would take a lock that nobody holds for a dead run's.
+        unlocked.rename(folder / LOCK)
+        yield
+
+
+def _remove(engine: Engine) -> None:
+    engine.run("podman", "rm", "--force", "--all", "--time", "0", check=False)
+    # podman leaves its store bind-mounted onto itself.
+    for mount in _mounts_below(engine.folder):
+        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
+    shutil.rmtree(engine.folder)
 
 
 def install(packages: Mapping[str, str]) -> None:
@@ -106,8 +142,8 @@ def install(packages: Mapping[str, str]) -> None:
     print(f"image: installing {' '.join(missing)}")
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     steps = (
-        ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing],
+        ["apt-get", "update", "-qq", *_PATIENCE],
+        ["apt-get", "install", "-y", "-qq", *_PATIENCE, "--no-install-recommends", *missing],
     )
     for step in steps:
         try:
@@ -127,11 +163,13 @@ def _environment(folder: Path) -> dict[str, str]:
         f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}/graph"\nrunroot = "{folder}/run"\n'
     )
     # Limits above our own cannot be set; crun refuses hybrid cgroups, so runc; without systemd there is
-    # neither its cgroup manager nor its journal.
+    # neither its cgroup manager nor its journal. Locks and state in the folder too: in shared memory and
+    # /run they would outlive it.
     (folder / "containers.conf").write_text(
         f'[containers]\ndefault_ulimits = ["nofile={descriptors}:{descriptors}", '
         f'"nproc={processes}:{processes}"]\n'
         '[engine]\ncgroup_manager = "cgroupfs"\nruntime = "runc"\nevents_logger = "file"\n'
+        f'lock_type = "file"\ntmp_dir = "{folder}/libpod"\n'
     )
     return {
         **os.environ,

@@ -22,24 +22,22 @@ class Landed:
     crc64nvme: str
 
 
-def landed_object(s3: Any, bucket: str) -> Landed | None:
-    """Return the only object under incoming/; None if there is none or more than one."""
+def landed_objects(s3: Any, bucket: str) -> list[Landed]:
+    """Return the objects under incoming/."""
     found = s3.list_objects_v2(Bucket=bucket, Prefix=INCOMING_PREFIX).get("Contents", [])
-    if len(found) != 1:
-        return None
-    key = found[0]["Key"]
+    return [_read(s3, bucket, item["Key"]) for item in found]
+
+
+def manifest_rows(s3: Any, bucket: str) -> list[Row]:
+    """Return the rows of all manifests."""
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=BATCHES_PREFIX).get("Contents", [])
+    contents = [s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read() for item in found]
+    return [row for content in contents for row in Manifest.decode(content).rows]
+
+
+def _read(s3: Any, bucket: str, key: str) -> Landed:
     answer = s3.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     return Landed(key, answer["Body"].read(), answer["ChecksumCRC64NVME"])
-
-
-def manifest_row(s3: Any, bucket: str) -> Row | None:
-    """Return the only row of the only manifest; None if there is another number."""
-    found = s3.list_objects_v2(Bucket=bucket, Prefix=BATCHES_PREFIX).get("Contents", [])
-    if len(found) != 1:
-        return None
-    content = s3.get_object(Bucket=bucket, Key=found[0]["Key"])["Body"].read()
-    rows = Manifest.decode(content).rows
-    return rows[0] if len(rows) == 1 else None
 
 
 def dataset_bytes(part10: bytes) -> bytes:

@@ -1,32 +1,21 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ci.emulated_aws import client, emulated_aws
 from ci.image import engine
 from ci.image.check import CheckFailedError, require
 from ci.image.contents import locked_packages
-from ci.image.engine import Engine, EngineError, install, open_engine
-from ci.image.landed import dataset_bytes, landed_object, manifest_row
+from ci.image.engine import Engine, EngineError, install, open_engine, remove_left_overs
+from ci.image.landed import dataset_bytes
 from ci.image.sample import SIDE, write_sample
-
-BUCKET = "landing"
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with emulated_aws(tmp_path_factory.mktemp("aws")) as url:
-        made = client("s3", url)
-        made.create_bucket(Bucket=BUCKET)
-        yield made
-        made.close()
 
 
 @pytest.fixture
@@ -68,17 +57,26 @@ def test_a_machine_without_apt_is_told_what_to_install(monkeypatch: pytest.Monke
         install({"podman": "podman"})
 
 
-def test_the_engine_leaves_nothing_behind_when_a_check_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Containers are removed and the folder is gone."""
+@pytest.fixture
+def podman_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A podman that writes down its store and what it was told."""
     ran = tmp_path / "ran"
     podman = tmp_path / "podman"
-    podman.write_text(f'#!/bin/sh\necho "$@" >> {ran}\n')
+    podman.write_text(f'#!/bin/sh\necho "$(dirname "$CONTAINERS_CONF") $@" >> {ran}\n')
     podman.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return ran
+
+
+def test_the_engine_leaves_nothing_behind_when_a_check_fails(
+    podman_ran: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers are removed and the folder is gone."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(engine, "install", lambda _: None)
+    monkeypatch.setattr(
+        engine, "remove_left_overs", lambda _: None
+    )  # another run's, on this machine
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test run's own stays
 
     folders: list[Path] = []
@@ -92,7 +90,24 @@ def test_the_engine_leaves_nothing_behind_when_a_check_fails(
         run()
 
     assert [folder.exists() for folder in folders] == [False]
-    assert ran.read_text() == "rm --force --all --time 0\n"
+    assert podman_ran.read_text() == f"{folders[0]} rm --force --all --time 0\n"
+
+
+def test_what_a_killed_run_left_is_removed_and_what_a_living_one_uses_is_not(
+    podman_ran: Path, tmp_path: Path
+) -> None:
+    """The lock tells them apart: the kernel lets go of a dead process's."""
+    dead, living, young = (tmp_path / f"{engine.PREFIX}{name}" for name in ("a", "b", "c"))
+    for folder in (dead, living, young):
+        folder.mkdir()
+        (folder / "graph").mkdir()
+    (dead / engine.LOCK).touch()
+    with (living / engine.LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        remove_left_overs(tmp_path)
+
+    assert (dead.exists(), living.exists(), young.exists()) == (False, True, True)
+    assert podman_ran.read_text() == f"{dead} rm --force --all --time 0\n"
 
 
 def test_the_locked_packages_are_those_of_the_lock_file() -> None:
@@ -109,13 +124,3 @@ def test_the_dataset_is_what_follows_the_file_meta(tmp_path: Path) -> None:
 
     assert dataset[:4] == b"\x08\x00\x16\x00"
     assert dataset.endswith(bytes(range(SIDE)) * SIDE)
-
-
-def test_two_objects_are_not_taken_for_one(s3: Any) -> None:
-    """One instance was sent: anything else is a failure."""
-    assert landed_object(s3, BUCKET) is None
-    assert manifest_row(s3, BUCKET) is None
-    for key in ("incoming/a", "incoming/b"):
-        s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
-
-    assert landed_object(s3, BUCKET) is None
