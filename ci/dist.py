@@ -13,6 +13,8 @@ from pathlib import Path
 from ci.checksums import write_sums
 from ci.functions_tree import FunctionsTreeError
 from ci.image_context import copy_published_image, write_image_context
+from ci.listing.files import write_diagram, write_pages
+from ci.listing.usage import ListingError
 from ci.python313 import find_python
 from ci.sbom import write_functions_sbom, write_image_sbom
 from ci.tools import ToolsError
@@ -41,6 +43,8 @@ STEPS = (
     Step("image", copy_published_image),
     Step("bill of materials of the functions", lambda r, folder: [write_functions_sbom(r, folder)]),
     Step("bill of materials of the image", lambda r, folder: [write_image_sbom(r, folder)]),
+    Step("architecture diagram", lambda _, folder: write_diagram(folder)),
+    Step("pages of the listing", write_pages),
 )
 
 
@@ -49,6 +53,7 @@ def make_release(release: Release, folder: Path) -> dict[str, list[Path]]:
 
     Raises:
         FunctionsTreeError: The functions' code cannot be laid out.
+        ListingError: The usage instructions would leave out something.
         ToolsError: A tool cannot be had or failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +68,7 @@ def main(arguments: list[str]) -> int:
     release = read_release()
     try:
         made = make_release(release, Path(arguments[0] if arguments else "dist"))
-    except (FunctionsTreeError, ToolsError) as error:
+    except (FunctionsTreeError, ListingError, ToolsError) as error:
         print(f"dist: {error}", file=sys.stderr)
         return 1
     for what, paths in made.items():

@@ -20,12 +20,16 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ci.checksums import SUMS, ChangedError, read_sums
+from ci.listing.files import LAUNCH_PAGE, USAGE
+from ci.listing.links import region_links
 from ci.zips import has_bytecode
 from template_gen.product import IMPORTER_ZIP, REGIONS, Release, read_release
 
 DIST = Path("dist")
 IMAGE_FILES = "storescp-image-"
 """The image goes to a registry, not into a bucket."""
+OWN_PAGES = (LAUNCH_PAGE, USAGE)
+"""They name the release's own buckets, so they are for these only."""
 TEMPLATE_SUFFIX = ".template.json"
 CONTENT_TYPES = {
     ".json": "application/json",
@@ -60,6 +64,8 @@ def plan(release: Release, folder: Path, bucket_prefix: str) -> list[Upload]:
     """
     sums = read_sums(folder)
     names = sorted(name for name in sums if not name.startswith(IMAGE_FILES))
+    if bucket_prefix != release.asset_bucket_prefix:
+        names = [name for name in names if name not in OWN_PAGES]
     names = [SUMS, *names]
     names.sort(key=lambda name: name.endswith(TEMPLATE_SUFFIX))
     sums[SUMS] = hashlib.sha256((folder / SUMS).read_bytes()).hexdigest()
@@ -151,6 +157,13 @@ def described(uploads: list[Upload]) -> Iterator[str]:
         yield f"would put {size_kib:7.0f} KiB  s3://{upload.bucket}/{upload.key}"
 
 
+def launched_by(release: Release, bucket_prefix: str) -> Iterator[str]:
+    """Yield the line of each Region with the link that launches what lies in these buckets."""
+    other = "" if bucket_prefix == release.asset_bucket_prefix else bucket_prefix
+    for links in region_links(release, other):
+        yield f"launch in {links.region:14}  {links.product}"
+
+
 def main(arguments: list[str]) -> int:
     """Show the plan, or carry it out."""
     release = read_release()
@@ -162,12 +175,14 @@ def main(arguments: list[str]) -> int:
         uploads = plan(release, DIST, chosen.bucket_prefix)
         if not chosen.confirm:
             print(*described(uploads), sep="\n")
+            print(*launched_by(release, chosen.bucket_prefix), sep="\n")
             print("publish: nothing was put. To put it: make publish CONFIRM=yes")
             return 0
         refuse_unfit(release, DIST, chosen.bucket_prefix)
         account = boto3.client("sts", region_name=REGIONS[0]).get_caller_identity()["Account"]
         clients = {region: boto3.client("s3", region_name=region) for region in REGIONS}
         publish(uploads, clients.__getitem__, account, print)
+        print(*launched_by(release, chosen.bucket_prefix), sep="\n")
     except (ChangedError, PublishError, BotoCoreError, ClientError) as error:
         print(f"publish: {error}", file=sys.stderr)
         return 1

@@ -12,6 +12,8 @@ import pytest
 from ci.checksums import SUMS, read_sums
 from ci.dist import make_release
 from ci.image.base import published_base
+from ci.listing.files import DIAGRAM_SVG, LAUNCH_PAGE, USAGE
+from ci.listing.launch import DIAGRAM_PNG
 from ci.sbom import FUNCTIONS_SBOM, IMAGE_SBOM, debian_packages, write_image_sbom
 from local.template import TEMPLATE
 from template_gen.product import IMPORTER_ZIP, read_release
@@ -46,6 +48,10 @@ def test_the_release_names_its_files(folder: Path) -> None:
         "storescp-image-context-9.9.9.tar",
         FUNCTIONS_SBOM,
         IMAGE_SBOM,
+        DIAGRAM_PNG,
+        DIAGRAM_SVG,
+        LAUNCH_PAGE,
+        USAGE,
     }
 
 

@@ -9,7 +9,16 @@ import pytest
 
 from ci.checksums import SUMS, ChangedError, write_sums
 from ci.emulated_aws import client, emulated_aws
-from ci.publish import PublishError, Upload, described, plan, publish, refuse_unfit
+from ci.publish import (
+    OWN_PAGES,
+    PublishError,
+    Upload,
+    described,
+    launched_by,
+    plan,
+    publish,
+    refuse_unfit,
+)
 from ci.zips import write_zip
 from template_gen.product import IMPORTER_ZIP, REGIONS, read_release
 
@@ -63,6 +72,21 @@ def test_every_region_gets_every_file_under_the_versions_key(release_folder: Pat
         for region in REGIONS
         for name in (IMPORTER_ZIP, "storescp.template.json", SUMS)
     }
+
+
+def test_other_buckets_get_no_page_that_names_ours(release_folder: Path) -> None:
+    """A hospital's own buckets: the link that launches from them is printed instead."""
+    for name in OWN_PAGES:
+        (release_folder / name).write_text("")
+    write_sums(release_folder, [path for path in release_folder.iterdir() if path.name != SUMS])
+    own = plan(RELEASE, release_folder, RELEASE.asset_bucket_prefix)
+    other = plan(RELEASE, release_folder, "my-assets")
+    (line, *_) = launched_by(RELEASE, "my-assets")
+
+    assert set(OWN_PAGES) <= {upload.path.name for upload in own}
+    assert not set(OWN_PAGES) & {upload.path.name for upload in other}
+    assert "templateURL=https://my-assets-us-east-1." in line
+    assert line.endswith("&param_AssetBucketPrefix=my-assets")
 
 
 def test_templates_are_put_last_in_each_region(release_folder: Path) -> None:
