@@ -56,7 +56,8 @@ test: setup ## the test suite, on two processes (PYTEST="-k name" for a part)
 check: lint fresh scan test ## all that CI holds: style, types, generated files, scanners, tests
 
 .PHONY: fresh
-fresh: setup ## the committed templates, policies and tables are what the code renders
+fresh: setup ## templates, policies and tables are what the code renders; the changelog tells of the version
+	@$(BIN)/python -m ci.version
 	@rm -rf build/fresh
 	@mkdir -p build/fresh/docs
 	@cp docs/*.md build/fresh/docs/

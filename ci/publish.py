@@ -22,6 +22,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ci.checksums import SUMS, ChangedError, read_sums
 from ci.listing.files import LAUNCH_PAGE, USAGE
 from ci.listing.links import region_links
+from ci.tools import ROOT
+from ci.version import CHANGELOG, UNRELEASED, Section, sections
 from ci.zips import has_bytecode
 from template_gen.product import IMPORTER_ZIP, REGIONS, Release, read_release
 
@@ -82,8 +84,17 @@ def plan(release: Release, folder: Path, bucket_prefix: str) -> list[Upload]:
     ]
 
 
-def refuse_unfit(release: Release, folder: Path, bucket_prefix: str) -> None:
-    """Raise PublishError if the release is not fit for customers."""
+def refuse_unfit(
+    release: Release, folder: Path, bucket_prefix: str, *, newest: Section | None
+) -> None:
+    """Raise PublishError if the release is not fit for customers.
+
+    Args:
+        release: What is to be published.
+        folder: Where it lies.
+        bucket_prefix: Where it would go.
+        newest: The changelog's newest section.
+    """
     if not has_bytecode(folder / IMPORTER_ZIP):
         raise PublishError(
             f"{IMPORTER_ZIP} has no bytecode, so every cold start would compile it: "
@@ -93,6 +104,10 @@ def refuse_unfit(release: Release, folder: Path, bucket_prefix: str) -> None:
         raise PublishError(
             "template_gen/release.json has no image digest: push the image, write its digest there, run `make dist`"
         )
+    if bucket_prefix == release.asset_bucket_prefix and (
+        newest is None or newest.version != release.version or newest.date == UNRELEASED
+    ):
+        raise PublishError(f"{CHANGELOG} has no date for {release.version}: write today's there")
 
 
 def publish(
@@ -178,7 +193,8 @@ def main(arguments: list[str]) -> int:
             print(*launched_by(release, chosen.bucket_prefix), sep="\n")
             print("publish: nothing was put. To put it: make publish CONFIRM=yes")
             return 0
-        refuse_unfit(release, DIST, chosen.bucket_prefix)
+        newest = next(iter(sections((ROOT / CHANGELOG).read_text(encoding="utf-8"))), None)
+        refuse_unfit(release, DIST, chosen.bucket_prefix, newest=newest)
         account = boto3.client("sts", region_name=REGIONS[0]).get_caller_identity()["Account"]
         clients = {region: boto3.client("s3", region_name=region) for region in REGIONS}
         publish(uploads, clients.__getitem__, account, print)

@@ -63,8 +63,8 @@ def add_advanced(form: Form) -> dict[str, Parameter]:
             Default="",
             AllowedPattern=r"^([A-Za-z0-9._/-]+/)?$",
             constraint=Text(
-                "End it with a slash, for example storescp/1.0.0/, or leave it empty.",
-                "storescp/1.0.0/ のようにスラッシュで終えるか、空にしてください。",
+                "End it with a slash, for example storescp/VERSION/, or leave it empty.",
+                "storescp/バージョン/ のようにスラッシュで終えるか、空にしてください。",
             ),
         ),
         "permissions_boundary_arn": form.add(

@@ -19,10 +19,13 @@ from ci.publish import (
     publish,
     refuse_unfit,
 )
+from ci.version import Section
 from ci.zips import write_zip
 from template_gen.product import IMPORTER_ZIP, REGIONS, read_release
 
 RELEASE = replace(read_release(), version="9.9.9", asset_key_prefix="storescp/9.9.9/", digest="")
+PUBLISHED = replace(RELEASE, digest="sha256:" + "0" * 64)
+DATED = Section("9.9.9", "2026-01-31", "- Everything.")
 OWNER = "123456789012"
 
 
@@ -185,7 +188,7 @@ def test_an_archive_without_bytecode_is_not_published(release_folder: Path, tmp_
     _write_archive(release_folder, tmp_path, "handler.py")
 
     with pytest.raises(PublishError, match="bytecode"):
-        refuse_unfit(RELEASE, release_folder, "my-own")
+        refuse_unfit(RELEASE, release_folder, "my-own", newest=DATED)
 
 
 def test_a_release_without_its_image_is_not_published(release_folder: Path, tmp_path: Path) -> None:
@@ -193,10 +196,25 @@ def test_a_release_without_its_image_is_not_published(release_folder: Path, tmp_
     _write_archive(release_folder, tmp_path, "handler.cpython-313.pyc")
 
     with pytest.raises(PublishError, match="image digest"):
-        refuse_unfit(RELEASE, release_folder, RELEASE.asset_bucket_prefix)
-    refuse_unfit(RELEASE, release_folder, "my-own")
-    published = replace(RELEASE, digest="sha256:" + "0" * 64)
-    refuse_unfit(published, release_folder, RELEASE.asset_bucket_prefix)
+        refuse_unfit(RELEASE, release_folder, RELEASE.asset_bucket_prefix, newest=DATED)
+    refuse_unfit(RELEASE, release_folder, "my-own", newest=DATED)
+    refuse_unfit(PUBLISHED, release_folder, RELEASE.asset_bucket_prefix, newest=DATED)
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [None, Section("9.9.8", "2026-01-31", "- x"), Section("9.9.9", "Unreleased", "- x")],
+    ids=["no section", "of the version before", "no date"],
+)
+def test_a_release_that_the_changelog_does_not_tell_of_is_not_published(
+    newest: Section | None, release_folder: Path, tmp_path: Path
+) -> None:
+    """Customers read there what changes; their own builds are their own matter."""
+    _write_archive(release_folder, tmp_path, "handler.cpython-313.pyc")
+
+    with pytest.raises(PublishError, match=r"no date for 9\.9\.9"):
+        refuse_unfit(PUBLISHED, release_folder, RELEASE.asset_bucket_prefix, newest=newest)
+    refuse_unfit(PUBLISHED, release_folder, "my-own", newest=newest)
 
 
 def _write_archive(folder: Path, tmp_path: Path, name: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from contract.metrics import NAMESPACE, Metric
 from importer.domain.messages import JOB_EVENT_SOURCE
+from template_gen.product import read_release
 from tests.template_gen.rendering import document, of_type, policy_of, render, rendered
 
 ALARM = "AWS::CloudWatch::Alarm"
@@ -44,7 +45,7 @@ def test_code_comes_from_the_regions_own_bucket(region: str) -> None:
     for function in of_type(render(region), FUNCTION).values():
         assert function["Code"] == {
             "S3Bucket": f"storescp-assets-{region}",
-            "S3Key": "storescp/1.0.0/importer.zip",
+            "S3Key": f"storescp/{read_release().version}/importer.zip",
         }
         assert function["Runtime"] == "python3.13"
 
