@@ -1,4 +1,4 @@
-"""Find a CPython 3.13: the functions' runtime, and the Python of the image."""
+"""`python -m ci.python313`: find a CPython 3.13, the functions' runtime and the Python of the image."""
 
 from __future__ import annotations
 
@@ -47,3 +47,21 @@ def _started(candidate: str) -> Path | None:
     major, minor, prefix = result.stdout.splitlines()
     # The interpreter itself, not an environment's link to it.
     return Path(prefix) / "bin/python3.13" if (int(major), int(minor)) == VERSION else None
+
+
+def main() -> int:
+    """Say which one the functions' archive is compiled and tested with."""
+    found = find_python()
+    if found is None:
+        print(
+            "python313: there is none (PYTHON313=... names one): the functions' archive has no bytecode, "
+            f"and its tests run it under {sys.version.split()[0]}"
+        )
+        return 0
+    named = subprocess.run([found, "--version"], capture_output=True, text=True, check=True)
+    print(f"python313: the functions' archive is compiled and tested with {named.stdout.strip()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,18 @@
-"""From a sealed batch to its recorded outcome: functions, event source mappings, event rule, schedule."""
+"""From a sealed batch to its recorded outcome: functions, event source mappings, event rule, schedule.
+
+Where a function's failures go:
+
+| function | invoked | what fails is | dead-letter queue | alarm besides the error rate of all |
+|---|---|---|---|---|
+| StartImport | by ImportQueue | received again | ImportDeadLetterQueue | its own, OldestUnimportedAlarm |
+| RecordOutcome | by OutcomeQueue | received again | OutcomeDeadLetterQueue | its own, OldestUnimportedAlarm |
+| Sweep | by the schedule | done by the next run: an event says nothing but "now" | none, nothing would be in it | SweepSilentAlarm |
+| Redrive, View | by whoever waits for the answer | told to them | none | none |
+| PreflightFunction | by CloudFormation | run again twice, then the stack is refused | none: the stack's events tell | none |
+
+Nothing runs in parallel for speed: HealthImaging starts one job a second for the whole account, and what Sweep
+does twice at once it does once (every write is conditional).
+"""
 
 from __future__ import annotations
 
@@ -30,6 +44,13 @@ SWEEP_TIMEOUT_S = 300
 REDRIVE_TIMEOUT_S = 300
 """5,000 notes in the ledger and as many records, 32 at a time, take about a minute; it stops by itself."""
 VIEW_TIMEOUT_S = 30
+"""Two queries of the ledger's sparse index; the dashboard gives up waiting much sooner."""
+HALF_A_PROCESSOR_MIB = 1024
+"""For functions whose threads handle thousands of small answers: 1,769 MiB are a whole one, and recording a
+batch of 4,000 takes 1.8 s of it (bench/record_outcome.py). Memory itself is no matter: runtime, boto3 and
+Powertools take 60 MiB (tests/ci/test_lambda_archive.py), a batch of 4,000 about 40 more."""
+A_QUARTER_MIB = 512
+"""For those that make a few calls: a cold start is bound by the processor, and at 128 MiB takes seconds."""
 SWEEP_SCHEDULE = "rate(5 minutes)"
 OUTCOME_DETAIL_TYPES = ["Import Job Completed", "Import Job Failed"]
 
@@ -71,7 +92,7 @@ def add_import_pipeline(
             handler=f"{start_import.__name__}.handler",
             description="Starts the import jobs of a sealed batch.",
             timeout_s=START_IMPORT_TIMEOUT_S,
-            memory_mib=512,
+            memory_mib=A_QUARTER_MIB,
             environment=bindings.start_import_environment(p, storage, queues, table, datastore),
             statements=[
                 permissions.consume(arn_of(queues.import_queue)),
@@ -91,8 +112,7 @@ def add_import_pipeline(
             handler=f"{record_outcome.__name__}.handler",
             description="Records where every instance of an ended import job is.",
             timeout_s=RECORD_OUTCOME_TIMEOUT_S,
-            # Its threads want processor time more than memory.
-            memory_mib=1024,
+            memory_mib=HALF_A_PROCESSOR_MIB,
             environment=bindings.record_outcome_environment(p, storage, queues, table, datastore),
             statements=[
                 permissions.consume(arn_of(queues.outcome_queue)),
@@ -117,7 +137,7 @@ def add_import_pipeline(
             handler=f"{sweep.__name__}.handler",
             description="Every 5 minutes: announces, asks after, adopts and proves the sum.",
             timeout_s=SWEEP_TIMEOUT_S,
-            memory_mib=1024,
+            memory_mib=HALF_A_PROCESSOR_MIB,
             environment=bindings.sweep_environment(p, storage, queues, table),
             statements=[
                 to_both,
@@ -138,7 +158,7 @@ def add_import_pipeline(
             handler=f"{redrive.__name__}.handler",
             description="For an operator: imports quarantined images again, or lets originals expire.",
             timeout_s=REDRIVE_TIMEOUT_S,
-            memory_mib=1024,
+            memory_mib=HALF_A_PROCESSOR_MIB,
             environment=bindings.redrive_environment(p, storage, queues, table),
             statements=[
                 to_both,
@@ -157,7 +177,7 @@ def add_import_pipeline(
             handler=f"{view.__name__}.handler",
             description="The console: where every image is.",
             timeout_s=VIEW_TIMEOUT_S,
-            memory_mib=512,
+            memory_mib=A_QUARTER_MIB,
             environment=bindings.view_environment(p, storage, table),
             statements=[permissions.read_ledger(arn_of(table)), ledger_index],
         )

@@ -37,6 +37,14 @@ class Quotas:
         return 200, {"Quota": {"QuotaCode": code, "Value": known[code]}}
 
 
+def usual_quotas() -> Quotas:
+    """Return what a new account has: two of the quotas applied, the others by default."""
+    return Quotas(
+        applied={"L-3032A538": 30.0, "L-2AFB9258": 5.0},
+        defaults={"L-69A177A2": 50.0, "L-0263D0A3": 5.0, "L-8829B870": 100.0},
+    )
+
+
 @contextmanager
 def serving(quotas: Quotas) -> Iterator[str]:
     """Serve the quotas until the context is left."""
@@ -112,10 +120,7 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def account(emulated: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """Lend the account; every client of Preflight is new and talks to it."""
-    quotas = Quotas(
-        applied={"L-3032A538": 30.0, "L-2AFB9258": 5.0},
-        defaults={"L-69A177A2": 50.0, "L-0263D0A3": 5.0, "L-8829B870": 100.0},
-    )
+    quotas = usual_quotas()
     with ExitStack() as stack:
         monkeypatch.setenv("AWS_ENDPOINT_URL", emulated)
         monkeypatch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", stack.enter_context(serving(quotas)))
