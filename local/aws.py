@@ -17,6 +17,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from pydicom import config as pydicom_config
 
+from local.dynamodb.layer import DynamoDBLayer
 from local.emulated_ports import EmulatedBuckets, EmulatedEvents
 from local.gateway import Gateway
 from local.healthimaging.application import api, control
@@ -29,8 +30,8 @@ from local.web import Application, Server, one_at_a_time
 
 EMULATED: tuple[Any, ...] = ("s3", "sqs", "dynamodb", "events")
 """Services that the product uses, by signing name; others are loaded when first called."""
-ONE_AT_A_TIME = ("s3", "dynamodb")
-"""Their conditional writes are not atomic in the emulator, and threads only wait for each other there.
+ONE_AT_A_TIME = ("s3",)
+"""Its conditional writes are not atomic in the emulator, and threads only wait for each other there.
 
 Not SQS: a long poll would stop the others.
 """
@@ -60,7 +61,12 @@ def build_gateway(imported: Path, faults: Faults, quotas: Quotas | None = None) 
         quotas=quotas,
     )
     return Gateway(
-        services | {"s3": s3, "medical-imaging": api(service)},
+        services
+        | {
+            "s3": s3,
+            "dynamodb": DynamoDBLayer(services["dynamodb"]),
+            "medical-imaging": api(service),
+        },
         control=control(service, faults),
         default=DomainDispatcherApplication(create_backend_app),
     )

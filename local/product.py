@@ -31,6 +31,8 @@ VIEW_HANDLER = "importer.handlers.view.handler"
 _START_S = 60.0
 _RECEIVER_STOP_S = 15.0
 _STOP_S = 10.0
+_STOP_SIGNAL = signal.SIGTERM
+"""The receiver drains when the run is gone, however it went."""
 
 
 class Interrupted(Exception):  # noqa: N818 (not an error)
@@ -39,6 +41,9 @@ class Interrupted(Exception):  # noqa: N818 (not an error)
 
 class Product:
     """The local product; `run` returns the exit code."""
+
+    AWS_MODULE = "local.aws"
+    """What serves the emulated services; another one may stand before them."""
 
     def __init__(
         self,
@@ -74,7 +79,7 @@ class Product:
         self._data = DataDir(Path(settings.data_dir))
         self._base = environment.base_environment(environ, self._aws_port)
         self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._aws = self._part("aws", "local.aws", self._aws_environment())
+        self._aws = self._part("aws", self.AWS_MODULE, self._aws_environment())
         self._console = self._part("console", "local.console", {})
         self._receiver: Part | None = None
         self._functions: dict[str, tuple[Part, str]] = {}
@@ -164,7 +169,7 @@ class Product:
         )
         ReceiverSettings.from_env(own)  # what is wrong is said here, not in the log of a part
         self._receiver = Part("receiver", ["-m", "receiver"], self._base | own, self._data.logs)
-        self._receiver.start(on_parent_death=signal.SIGTERM)
+        self._receiver.start(on_parent_death=_STOP_SIGNAL)
 
     def _start_function(self, part: Part, function: Function) -> None:
         plan = json.dumps(function.document())
@@ -189,6 +194,11 @@ class Product:
                     part.wait(0)
                     part.start()
                     part.tell(plan)
+            ended = self._receiver_part.exit_code()
+            if why := "was stopped" if ended == 0 else _why_again(ended):
+                self._say(f"receiver {why} and was started again, as ECS starts another task")
+                self._receiver_part.wait(0)
+                self._receiver_part.start(on_parent_death=_STOP_SIGNAL)
             for part in self._running():
                 code = part.exit_code()
                 if code is not None:

@@ -33,18 +33,21 @@ class Server(ThreadingMixIn, TCPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, port: int, application: Application) -> None:
+    def __init__(
+        self, port: int, application: Application, handler: type[Handler] | None = None
+    ) -> None:
         """Bind and listen.
 
         Args:
             port: TCP port; 0 takes a free one.
             application: What answers.
+            handler: Serves a connection, if not as `Handler` does.
 
         Raises:
             OSError: The port is taken.
         """
         self.application = application
-        super().__init__((LOOPBACK, port), _Handler)
+        super().__init__((LOOPBACK, port), handler or Handler)
 
     @property
     def port(self) -> int:
@@ -62,7 +65,9 @@ class Server(ThreadingMixIn, TCPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """One connection: requests in, answers out, until the client leaves."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: Server
@@ -113,6 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
             "SERVER_PORT": str(self.server.port),
             "SERVER_PROTOCOL": self.request_version,
             "REMOTE_ADDR": self.client_address[0],
+            "REMOTE_PORT": str(self.client_address[1]),
             "CONTENT_LENGTH": str(len(body)),
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",

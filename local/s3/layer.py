@@ -2,8 +2,8 @@
 
 moto accepts a wrong checksum and echoes none. The real service recomputes it, refuses a mismatch with
 BadDigest, returns what it stored, also for the whole object of a multipart upload, and decides
-If-None-Match races. PutObject and UploadPart are served here in full, because a thousand instances a
-minute through the emulator's web framework cost more than everything else together.
+If-None-Match races. PutObject, UploadPart and PutObjectTagging are served here in full, because a thousand
+instances a minute through the emulator's web framework cost more than everything else together.
 """
 
 # long: one request's way, with each check that the real S3 makes beside it.
@@ -27,6 +27,7 @@ from moto.s3.utils import metadata_from_headers
 
 from local.s3 import checksums
 from local.s3.listing import KeyIndex, ListRequest, list_objects
+from local.s3.tagging import TaggingError, read_tagging
 from local.web import Application, Environ, StartResponse, call, respond
 
 ACCOUNT_ID = "123456789012"
@@ -120,6 +121,8 @@ class S3Layer:
                 return self._put
             if set(query) == {"partNumber", "uploadId"}:
                 return self._put_part
+            if set(query) == {"tagging"}:
+                return self._put_tags
         if method == "POST" and request.key and "uploadId" in query:
             return self._complete
         return None
@@ -157,6 +160,19 @@ class S3Layer:
         answer = {name: value for name, value in key.response_dict.items() if name in _PUT_HEADERS}
         answer |= {checksums.HEADER + algorithm: checksum, "x-amz-checksum-type": "FULL_OBJECT"}
         return respond(start_response, 200, b"", answer.items())
+
+    def _put_tags(self, request: _Request, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            tags = read_tagging(request.body(), request.header("content-md5"))
+        except TaggingError as error:
+            raise RefusedError(400, error.code, str(error)) from error
+        backend = _backend()
+        with self._creating(request):
+            key = backend.get_object(request.bucket, request.key)
+            if key is None or isinstance(key, FakeDeleteMarker):
+                raise RefusedError(404, "NoSuchKey", "The specified key does not exist.")
+            backend.put_object_tagging(key, tags)
+        return respond(start_response, 200)
 
     def _put_part(self, request: _Request, start_response: StartResponse) -> Iterable[bytes]:
         algorithm, checksum, body = _verified(request)

@@ -13,7 +13,7 @@ from tests.builders import make_instance, write_part10
 from tests.clients import storescu
 from tests.deadline import wait_until
 from tests.pipeline.conftest import Product, product_environment, start_product, stop_product
-from tests.processes import children_of
+from tests.processes import children_of, tree_of
 
 
 def run(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -85,25 +85,28 @@ def test_stopping_drains_what_was_acknowledged(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_function_is_started_again(tmp_path: Path) -> None:
-    """As Lambda does: what is stored afterwards is imported, and the run goes on."""
+def test_killed_parts_are_started_again(tmp_path: Path) -> None:
+    """As Lambda and ECS do: functions and receiver come back, what is stored afterwards is imported."""
     product = start_product(tmp_path, SCHEDULE_INTERVAL=2, REANNOUNCE_AFTER=2, POLL_AFTER=2)
     killed = [
         pid
-        for pid in children_of(product.process.pid)
-        if b"local.function" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        for child in children_of(product.process.pid)
+        if Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[2]
+        in (b"local.function", b"receiver")
+        for pid in tree_of(child)
     ]
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     write_part10(make_instance(), tmp_path / "a.dcm")
-    outcome = storescu(product.scp_port, tmp_path / "a.dcm")
+    wait_until(
+        lambda: storescu(product.scp_port, tmp_path / "a.dcm").code == 0, "stored", within_s=30
+    )
 
-    assert outcome.code == 0, outcome.output
     assert product.at_rest(1)["imported"] == 1
     assert stop_product(product) == 0, product.output.read_text()
-    assert product.output.read_text().count("was killed (signal 9) and was started again") == len(
-        killed
-    )
+    said = product.output.read_text()
+    assert "receiver was killed (signal 9) and was started again" in said
+    assert said.count("was killed (signal 9) and was started again") == 4
 
 
 @pytest.mark.slow

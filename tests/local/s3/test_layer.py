@@ -10,6 +10,7 @@ import pytest
 from awscrt.checksums import crc64nvme
 from botocore.exceptions import ClientError
 
+from local.s3.tagging import TaggingError, read_tagging
 from tests.local.conftest import client
 
 MIB = 1 << 20
@@ -208,3 +209,31 @@ def test_a_missing_bucket_is_not_found(s3: Any) -> None:
         s3.put_object(Bucket="no-such-bucket", Key="k", Body=b"")
 
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+
+
+def test_tags_are_kept_and_wrong_ones_refused(s3: Any, bucket: str) -> None:
+    """PutObjectTagging replaces an object's tags; S3's limits, an unknown key and a wrong digest are errors."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="a=1")
+
+    def put(key: str, tags: dict[str, str]) -> None:
+        pairs = [{"Key": name, "Value": value} for name, value in tags.items()]
+        s3.put_object_tagging(Bucket=bucket, Key=key, Tagging={"TagSet": pairs})
+
+    put("k", {"imported": "true", "b": "c + d"})
+    kept = s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"]
+    put("k", {})
+    none = s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"]
+
+    assert {tag["Key"]: tag["Value"] for tag in kept} == {"imported": "true", "b": "c + d"}
+    assert none == []
+    for key, tags, code in (
+        ("missing", {"a": "b"}, "NoSuchKey"),
+        ("k", {"a" * 129: "b"}, "InvalidTag"),
+        ("k", {str(n): "" for n in range(11)}, "BadRequest"),
+    ):
+        with pytest.raises(ClientError, match=code):
+            put(key, tags)
+    with pytest.raises(TaggingError, match="MD5"):
+        read_tagging(b"<Tagging><TagSet></TagSet></Tagging>", checksum(b"other"))
+    with pytest.raises(TaggingError, match="well-formed"):
+        read_tagging(b"<Tagging>", "")

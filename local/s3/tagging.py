@@ -1,0 +1,67 @@
+"""The body of PutObjectTagging.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from xml.sax.saxutils import unescape
+
+MAX_TAGS = 10
+MAX_KEY = 128
+MAX_VALUE = 256
+
+_WHOLE = re.compile(
+    r"\s*(<\?xml[^>]*>\s*)?<Tagging[^>]*>\s*(?:<TagSet>(.*)</TagSet>|<TagSet ?/>)\s*</Tagging>\s*",
+    re.DOTALL,
+)
+_TAG = re.compile(
+    r"\s*<Tag>\s*(?:<Key>([^<]*)</Key>\s*<Value>([^<]*)</Value>|<Value>([^<]*)</Value>\s*<Key>([^<]*)</Key>)\s*</Tag>\s*"
+)
+_ENTITIES = {"&quot;": '"', "&apos;": "'"}
+
+
+class TaggingError(ValueError):
+    """The request is refused; `code` is S3's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+def read_tagging(body: bytes, content_md5: str) -> dict[str, str]:
+    """Return the tags.
+
+    Args:
+        body: The document.
+        content_md5: The header's value; empty if it was not sent.
+
+    Raises:
+        TaggingError: As S3 refuses it.
+    """
+    if content_md5:
+        digest = hashlib.md5(body, usedforsecurity=False).digest()
+        if base64.b64encode(digest).decode() != content_md5:
+            raise TaggingError("BadDigest", "The Content-MD5 you specified did not match.")
+    whole = _WHOLE.fullmatch(body.decode("utf-8", "replace"))
+    if whole is None:
+        raise TaggingError("MalformedXML", "The XML you provided was not well-formed.")
+    tags: dict[str, str] = {}
+    at, text = 0, whole[2] or ""
+    while text[at:].strip():
+        match = _TAG.match(text, at)
+        if match is None:
+            raise TaggingError("MalformedXML", "The XML you provided was not well-formed.")
+        first_key, first_value, last_value, last_key = match.groups()
+        key = unescape(first_key if first_key is not None else last_key, _ENTITIES)
+        value = unescape(first_value if first_value is not None else last_value, _ENTITIES)
+        if key in tags or not 0 < len(key) <= MAX_KEY or len(value) > MAX_VALUE:
+            raise TaggingError("InvalidTag", "The tag provided was not a valid tag.")
+        tags[key] = value
+        at = match.end()
+    if len(tags) > MAX_TAGS:
+        raise TaggingError("BadRequest", "Object tags cannot be greater than 10")
+    return tags
