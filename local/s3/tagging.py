@@ -18,8 +18,10 @@ _WHOLE = re.compile(
     r"\s*(<\?xml[^>]*>\s*)?<Tagging[^>]*>\s*(?:<TagSet>(.*)</TagSet>|<TagSet ?/>)\s*</Tagging>\s*",
     re.DOTALL,
 )
-_TAG = re.compile(
-    r"\s*<Tag>\s*(?:<Key>([^<]*)</Key>\s*<Value>([^<]*)</Value>|<Value>([^<]*)</Value>\s*<Key>([^<]*)</Key>)\s*</Tag>\s*"
+_KEY, _VALUE = r"<Key>(?P<key>[^<]*)</Key>", r"(?:<Value>(?P<value>[^<]*)</Value>|<Value ?/>)"
+_TAGS = tuple(
+    re.compile(rf"\s*<Tag>\s*{first}\s*{second}\s*</Tag>\s*")
+    for first, second in ((_KEY, _VALUE), (_VALUE, _KEY))
 )
 _ENTITIES = {"&quot;": '"', "&apos;": "'"}
 
@@ -52,12 +54,11 @@ def read_tagging(body: bytes, content_md5: str) -> dict[str, str]:
     tags: dict[str, str] = {}
     at, text = 0, whole[2] or ""
     while text[at:].strip():
-        match = _TAG.match(text, at)
+        match = _TAGS[0].match(text, at) or _TAGS[1].match(text, at)
         if match is None:
             raise TaggingError("MalformedXML", "The XML you provided was not well-formed.")
-        first_key, first_value, last_value, last_key = match.groups()
-        key = unescape(first_key if first_key is not None else last_key, _ENTITIES)
-        value = unescape(first_value if first_value is not None else last_value, _ENTITIES)
+        key = unescape(match["key"], _ENTITIES)
+        value = unescape(match["value"] or "", _ENTITIES)
         if key in tags or not 0 < len(key) <= MAX_KEY or len(value) > MAX_VALUE:
             raise TaggingError("InvalidTag", "The tag provided was not a valid tag.")
         tags[key] = value
