@@ -1,4 +1,4 @@
-"""The receiver's task: definition, roles, log group."""
+"""The receiver's task: cluster, definition, roles, log group."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from troposphere import Ref, Region, Template
 from troposphere.ecs import (
+    Cluster,
     ContainerDefinition,
     Environment,
     KernelCapabilities,
@@ -41,6 +42,7 @@ STOP_TIMEOUT_S: int = Settings.defaults()["stop_timeout_s"]
 class IngestTask:
     """What the service and the bucket policy need."""
 
+    cluster: Cluster
     definition: TaskDefinition
     task_role: Role
     log_group: LogGroup
@@ -49,7 +51,9 @@ class IngestTask:
 def add_ingest_task(
     template: Template, p: Parameters, storage: Storage, assets: Assets, roles: RoleMaker
 ) -> IngestTask:
-    """Add the task definition."""
+    """Add the cluster and the task definition."""
+    # No Container Insights: what the alarms need, AWS/ECS has for nothing.
+    cluster = template.add_resource(Cluster("PacsCluster"))
     log_group = template.add_resource(
         LogGroup(
             # The guide sends people to `<stack>-PacsServerTaskDefPacsContainerLogGroup*`: no name of
@@ -64,7 +68,10 @@ def add_ingest_task(
     task_role = roles.add(
         "PacsServerTaskRole",
         permissions.trust_ecs_tasks(),
-        permissions.land_instances(arn_of(storage.landing)),
+        [
+            *permissions.land_instances(arn_of(storage.landing)),
+            permissions.protect_task(Ref(cluster)),
+        ],
     )
     execution_role = roles.add(
         "PacsServerExecutionRole",
@@ -124,4 +131,6 @@ def add_ingest_task(
             ],
         )
     )
-    return IngestTask(definition=definition, task_role=task_role, log_group=log_group)
+    return IngestTask(
+        cluster=cluster, definition=definition, task_role=task_role, log_group=log_group
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from awacs import awslambda, dynamodb, ecr, iam, logs, medical_imaging, s3, sqs, sts
+from awacs import awslambda, dynamodb, ecr, ecs, iam, logs, medical_imaging, s3, sqs, sts
 from awacs.aws import (
     Action,
     Allow,
@@ -83,6 +83,20 @@ def land_instances(bucket_arn: Any) -> list[Statement]:
         _allow([s3.PutObject], *_below(bucket_arn, *CREATE_ONLY_PREFIXES)),
         _allow([s3.AbortMultipartUpload], *_below(bucket_arn, INCOMING_PREFIX)),
     ]
+
+
+def protect_task(cluster: Any) -> Statement:
+    """Protect tasks of one cluster from scaling in: the agent asks in the name of the task's role.
+
+    A task's id is not known before it runs.
+    """
+    return _allow(
+        [ecs.UpdateTaskProtection],
+        Sub(
+            "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task/${Cluster}/*",
+            Cluster=cluster,
+        ),
+    )
 
 
 def list_bucket(bucket_arn: Any) -> Statement:

@@ -42,9 +42,8 @@ class IngestService:
 def add_ingest_service(
     template: Template, p: Parameters, c: Conditions, *, network: Network, task: IngestTask
 ) -> IngestService:
-    """Add cluster, service and scaling."""
-    # No Container Insights: what the alarms need, AWS/ECS has for nothing.
-    cluster = template.add_resource(Cluster("PacsCluster"))
+    """Add service and scaling."""
+    cluster = task.cluster
     own_group = GetAtt(network.task_security_group, "GroupId")
     service = template.add_resource(
         Service(

@@ -12,12 +12,13 @@ from contract.settings import SettingsError
 from receiver.journal import make_journals
 from receiver.listener import PortError, open_listener
 from receiver.logs import JsonLog, describe_exception, install_exception_hooks
+from receiver.protection import AGENT_VARIABLE, FIRST_SLOT, EcsAgent, protect_in_background
 from receiver.recent import RecentContents
 from receiver.service import AssociationService
 from receiver.settings import Settings
 from receiver.shared import SharedCells, SlotCounters
 from receiver.supervisor import EXIT_FAILED, Supervisor
-from receiver.worker import run_worker
+from receiver.worker import Seat, run_worker
 
 EXIT_USAGE = 2
 _HEALTH_BACKLOG = 128
@@ -38,7 +39,14 @@ def main() -> int:
     counters = SlotCounters(cells, cells.parent_slot)
     log = JsonLog(settings.log_level, on_drop=lambda: counters.add("log_lines_dropped"))
     install_exception_hooks(log)
-    build = functools.partial(AssociationService, recent=RecentContents())
+    recent = RecentContents()
+    agent_uri = os.environ.get(AGENT_VARIABLE, "")
+
+    def build(seat: Seat) -> AssociationService:
+        if agent_uri and seat.slot == FIRST_SLOT:
+            protect_in_background(seat, cells, EcsAgent(agent_uri))
+        return AssociationService(seat, recent=recent)
+
     supervisor = Supervisor(
         settings,
         listener=listener,

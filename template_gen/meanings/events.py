@@ -10,6 +10,16 @@ RECEIVER_EVENTS: dict[str, Text] = {
         "The server was told to stop; associations may finish.",
         "停止指示を受け、進行中のアソシエーションの完了を待っています。",
     ),
+    "protection_capped": Text(
+        "Associations have been open for an hour without a pause: scaling in and deployments may stop this "
+        "server again, which drains.",
+        "アソシエーションが1時間途切れなかったため、スケールインやデプロイによる停止を再び許可しました（停止時は受信の完了を待ちます）。",
+    ),
+    "protection_failed": Text(
+        "The ECS agent did not protect this server from scaling in; `detail` is its answer. Images are safe: a "
+        "server that is stopped drains.",
+        "ECSエージェントによるスケールイン保護に失敗しました。応答は`detail`です。停止時は受信の完了を待つため、画像は失われません。",
+    ),
     "receiver_stopped": Text(
         "The server has stopped; `sealed` tells whether every batch was closed by itself.",
         "サーバーが停止しました。`sealed`は全バッチを自ら締め切ったかを示します。",
