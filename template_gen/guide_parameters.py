@@ -45,7 +45,7 @@ def add_network(form: Form) -> dict[str, Parameter]:
             doc=Text(
                 "Subnets for the load balancer that your devices connect to; two or more, each in another "
                 "Availability Zone.",
-                "DICOM機器が接続するロードバランサーを置くサブネット。異なるアベイラビリティゾーンから2つ以上選んでください。",
+                "DICOM機器が接続するロードバランサーを置くサブネット。異なるアベイラビリティーゾーンから2つ以上選んでください。",
             ),
         ),
         "private_subnet_ids": form.add(
@@ -56,17 +56,17 @@ def add_network(form: Form) -> dict[str, Parameter]:
             doc=Text(
                 "Subnets for the DICOM servers; two or more, with a route to a NAT gateway (or with VPC "
                 "endpoints).",
-                "DICOM処理サーバーを置くサブネット。NAT Gatewayへのルートが必要です。2つ以上選んでください。",
+                "DICOM処理サーバーを置くサブネット。NATゲートウェイへのルートが必要です。2つ以上選んでください。",
             ),
         ),
         "availability_zones": form.add(
             "AvailabilityZones",
             "List<AWS::EC2::AvailabilityZone::Name>",
             group=Group.NETWORK,
-            label=Text("Availability Zones", "アベイラビリティゾーン"),
+            label=Text("Availability Zones", "アベイラビリティーゾーン"),
             doc=Text(
                 "The zones of the subnets chosen above; a subnet in another zone is refused.",
-                "上で選んだサブネットのアベイラビリティゾーン。含まれないゾーンのサブネットは受け付けません。",
+                "上で選んだサブネットのアベイラビリティーゾーン。含まれないゾーンのサブネットは受け付けません。",
             ),
         ),
         "security_group_id": form.add(
@@ -147,13 +147,13 @@ def add_dicom(form: Form) -> dict[str, Parameter]:
         "require_called_ae_title": form.add(
             "RequireCalledAETitle",
             group=group,
-            label=Text("Check the called AE title", "着信AEタイトルを検証する"),
+            label=Text("Check the called AE title", "Called AE Titleを検証する"),
             **from_setting(Settings, "require_called_ae_title"),
         ),
         "require_calling_ae_title": form.add(
             "RequireCallingAETitle",
             group=group,
-            label=Text("Allowed calling AE titles", "許可する発信AEタイトル"),
+            label=Text("Allowed calling AE titles", "許可する機器のAEタイトル（Calling AE Title）"),
             constraint=Text(
                 "Type AE titles of 1 to 16 characters, separated by commas, for example CT01,MRI01.",
                 "1～16文字のAEタイトルをカンマ区切りで入力してください（例: CT01,MRI01）。",

@@ -66,7 +66,7 @@ def add_network_options(form: Form) -> dict[str, Parameter]:
             doc=Text(
                 "Makes an S3 gateway endpoint in these tables, so that images do not pay for the NAT "
                 "gateway; leave it empty if the VPC has one already.",
-                "指定するとS3ゲートウェイエンドポイントを作成し、NAT Gatewayの通信料を節約します。既にある場合は空。",
+                "指定するとS3ゲートウェイエンドポイントを作成し、NATゲートウェイの通信料を節約します。既にある場合は空。",
             ),
             Default="",
             AllowedPattern=r"^\s*(rtb-[0-9a-f]{8,17})?\s*$",
@@ -86,7 +86,8 @@ def add_senders(form: Form) -> dict[str, Parameter]:
             "MaximumAssociationsPerAETitle",
             group=group,
             label=Text(
-                "Maximum associations of one AE title", "1つの発信AEタイトルあたりの最大同時接続数"
+                "Maximum associations of one AE title",
+                "1つの機器のAEタイトルあたりの最大同時接続数",
             ),
             **from_setting(Settings, "maximum_associations_per_ae_title"),
         ),

@@ -83,7 +83,7 @@ def add_rules(template: Template, p: Parameters) -> None:
             Text(
                 f"All subnets of {subnets.title} are in one zone: choose two or more, each in another "
                 "Availability Zone.",
-                f"{kind_ja}がすべて同じゾーンにあります。異なるアベイラビリティゾーンから2つ以上選んでください。",
+                f"{kind_ja}がすべて同じゾーンにあります。異なるアベイラビリティーゾーンから2つ以上選んでください。",
             ),
         )
     for cpu, sizes in fargate.MEMORY_MIB.items():

@@ -40,7 +40,7 @@ class Settings(EnvSettings):
         boolean,
         default=False,
         doc="Reject associations that call another AE title than this receiver's own.",
-        doc_ja="このサーバーのAEタイトルと異なるCalled AE Titleの接続を拒否する。",
+        doc_ja="このサーバーのAEタイトルと異なるCalled AE Titleの接続を拒否します。",
     )
     require_calling_ae_title: tuple[str, ...] = setting(
         "REQUIRE_CALLING_AE_TITLE",
@@ -48,7 +48,7 @@ class Settings(EnvSettings):
         default=(),
         pattern=AE_TITLES_PATTERN,
         doc="Calling AE titles that may send, comma-separated; empty for any.",
-        doc_ja="送信を許可する機器のAEタイトル（Calling AE Title、カンマ区切り）。空ならすべて許可。",
+        doc_ja="送信を許可する機器のAEタイトル（Calling AE Title、カンマ区切り）。空ならすべて許可します。",
     )
     dimse_timeout_s: int = setting(
         "DIMSE_TIMEOUT",
@@ -58,7 +58,7 @@ class Settings(EnvSettings):
         maximum=300,
         unit="s",
         doc="How long the senders wait for a response; an instance is stored in less than half of it.",
-        doc_ja="送信側が応答を待つ時間。保存はその半分以内に完了または失敗する。",
+        doc_ja="送信側が応答を待つ時間。画像の保存は、その半分以内に完了または失敗します。",
     )
     network_timeout_s: int = setting(
         "NETWORK_TIMEOUT",
@@ -68,7 +68,7 @@ class Settings(EnvSettings):
         maximum=300,
         unit="s",
         doc="How long an association may be idle between messages.",
-        doc_ja="メッセージ間の無通信を許す時間。",
+        doc_ja="メッセージ間の無通信を許容する時間。",
     )
     maximum_associations: int = setting(
         "MAXIMUM_ASSOCIATIONS",
@@ -77,7 +77,7 @@ class Settings(EnvSettings):
         minimum=1,
         maximum=1000,
         doc="Associations open at once in one task, exactly.",
-        doc_ja="1タスクで同時に開けるアソシエーション数。",
+        doc_ja="1サーバーが同時に受け付けるアソシエーション数（正確な上限）。",
     )
     maximum_associations_per_ae_title: int = setting(
         "MAXIMUM_ASSOCIATIONS_PER_AE_TITLE",
@@ -87,7 +87,7 @@ class Settings(EnvSettings):
         maximum=1000,
         doc="Associations of one calling AE title in one task; 0 for no number of its own: others are "
         "still served.",
-        doc_ja="1タスクで1つの発信AEタイトルが同時に開ける数。0なら個別の上限なし（他の送信元は待たされません）。",
+        doc_ja="1サーバーで1つの機器のAEタイトル（Calling AE Title）が同時に接続できる数。0なら個別の上限なし（ほかの送信元は待たされません）。",
     )
     maximum_associations_per_address: int = setting(
         "MAXIMUM_ASSOCIATIONS_PER_ADDRESS",
@@ -97,7 +97,7 @@ class Settings(EnvSettings):
         maximum=1000,
         doc="Associations from one IP address in one task; 0 for no number of its own: others are still "
         "served.",
-        doc_ja="1タスクで1つのIPアドレスが同時に開ける数。0なら個別の上限なし（他の送信元は待たされません）。",
+        doc_ja="1サーバーで1つのIPアドレスが同時に接続できる数。0なら個別の上限なし（ほかの送信元は待たされません）。",
     )
     maximum_pdu_size: int = setting(
         "MAXIMUM_PDU_SIZE",

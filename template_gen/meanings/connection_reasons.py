@@ -183,7 +183,7 @@ CONNECTION_REASONS: dict[R, Reason] = {
         "RJ 2,3,2",
         (
             "This calling AE title has `MaximumAssociationsPerAETitle` open; or the server is nearly full, the title has its equal share, and the next place is kept for a device that was refused.",
-            "この発信AEタイトルのアソシエーション数が`MaximumAssociationsPerAETitle`に達しているか、サーバーがほぼ満杯で、次の空きが拒否された別の機器のために確保されています。",
+            "この機器のAEタイトルのアソシエーション数が`MaximumAssociationsPerAETitle`に達しているか、サーバーがほぼ満杯で、次の空きが拒否された別の機器のために確保されています。",
         ),
         (
             "The device tries again by itself. Look at a device that opens associations and never releases them; if it is a router that needs them, raise `TaskDesiredCount`.",

@@ -155,6 +155,8 @@ def _scalar(shape: Shape, value: str) -> Any:
         return json.loads(value) if value[:1] in "[{" else _shorthand(shape, value)
     if shape.type_name in ("integer", "long"):
         return int(value)
+    if shape.type_name == "boolean" and value in ("true", "false"):
+        return value == "true"
     choices = getattr(shape, "enum", [])
     if choices and value not in choices:
         raise WrongCommandError(f"{value} is none of {choices}")

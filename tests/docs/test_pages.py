@@ -16,6 +16,8 @@ from contract.metrics import Metric
 from contract.reasons import QuarantineReason, WireReason
 from contract.states import BatchState, InstanceState
 from importer.domain.commands import Command
+from importer.preflight.checks.key import needed_policy
+from importer.preflight.request import Stack
 from receiver.settings import Settings
 from template_gen.meanings.found import log_events
 from template_gen.reference import ALARM
@@ -223,3 +225,13 @@ def test_json_can_be_read(name: str) -> None:
                 content = json.loads(line)
                 if "action" in content:
                     Command.parse(content)
+
+
+@pytest.mark.parametrize("language", ["", ".ja"])
+def test_the_key_policy_is_the_one_that_preflight_asks_for(language: str) -> None:
+    """For an account of twelve digits."""
+    stack = Stack(arn="", partition="aws", region="us-east-1", account="123456789012")
+    page = PAGES[f"docs/guide/11-data-protection{language}.md"]
+    (policy,) = [json.loads(block.text) for block in page.blocks if block.info == "json"]
+
+    assert policy["Statement"] == needed_policy(stack)

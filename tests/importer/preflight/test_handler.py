@@ -240,7 +240,7 @@ def lose_datastore(_: Account, __: Hospital) -> dict[str, Any]:
 
 KEY_POLICY = ("does not let cloudwatch.amazonaws.com", "cloudwatch.amazonaws.comに")
 FAULTS = {
-    spoil_nat: ("PrivateSubnetIDs:", "NAT Gatewayへのルートがない"),
+    spoil_nat: ("PrivateSubnetIDs:", "NATゲートウェイへのルートがない"),
     spoil_both_routes: ("are swapped", "が逆で"),
     spoil_group: ("SecurityGroupID:", "同じVPCのセキュリティグループ"),
     spoil_zone: ("in zone us-east-1a", "ゾーンごとに1つのサブネット"),

@@ -122,7 +122,7 @@ CASES = {
     "private subnets without a route": Case(
         GOOD, with_routes((TO_INTERNET,), ()), FAULT, "PrivateSubnetIDs",
         ("no route to a NAT gateway", "eu-west-1.ecr.api, eu-west-1.ecr.dkr, eu-west-1.s3, eu-west-1.logs"),
-        ("NAT Gatewayへのルートがない", "VPCエンドポイント（eu-west-1.ecr.api, eu-west-1.ecr.dkr, eu-west-1.s3, eu-west-1.logs）"),
+        ("NATゲートウェイへのルートがない", "VPCエンドポイント（eu-west-1.ecr.api, eu-west-1.ecr.dkr, eu-west-1.s3, eu-west-1.logs）"),
     ),
     "one endpoint missing": Case(
         GOOD, with_routes((TO_INTERNET,), (), endpoints=INTERFACES[:3], groups=OPEN), FAULT,

@@ -133,14 +133,14 @@ def _unusable_gateway(gateway: str, names: list[str], network: Network) -> Probl
             en=f"{PRIVATE_SUBNETS}: {listed(names)} use {gateway}, whose own subnet {known.subnet} has no "
             "route to an internet gateway; put the NAT gateway into a public subnet.",
             ja=f"{PRIVATE_SUBNETS}の{listed(names)}が使う{gateway}のサブネット（{known.subnet}）に"
-            "インターネットゲートウェイへのルートがないため、NAT Gatewayをパブリックサブネットに配置してください。",
+            "インターネットゲートウェイへのルートがないため、NATゲートウェイをパブリックサブネットに配置してください。",
         )
     return fault(
         PRIVATE_SUBNETS,
         en=f"{PRIVATE_SUBNETS}: {listed(names)} are routed to {gateway}, which does not work any more; "
         "route 0.0.0.0/0 to a working NAT gateway.",
         ja=f"{PRIVATE_SUBNETS}の{listed(names)}のルート先{gateway}が利用できない状態のため、"
-        "0.0.0.0/0のルートを稼働中のNAT Gatewayに向けてください。",
+        "0.0.0.0/0のルートを稼働中のNATゲートウェイに向けてください。",
     )
 
 
@@ -150,7 +150,7 @@ def _exposed(names: list[str]) -> Problem:
         en=f"{PRIVATE_SUBNETS}: {listed(names)} are routed to an internet gateway, which servers without "
         "public addresses cannot use; choose subnets with a route to a NAT gateway.",
         ja=f"{PRIVATE_SUBNETS}の{listed(names)}のルートはインターネットゲートウェイ向けで、"
-        "パブリックIPを持たないサーバーは通信できないため、NAT Gatewayへのルートがあるサブネットを選択してください。",
+        "パブリックIPを持たないサーバーは通信できないため、NATゲートウェイへのルートがあるサブネットを選択してください。",
     )
 
 
@@ -163,7 +163,7 @@ def _cut_off(names: list[str], missing: tuple[str, ...], region: str) -> Problem
             en=f"{PRIVATE_SUBNETS}: {listed(names)} have no route to a NAT gateway and the image is in "
             f"{image_region}; add 0.0.0.0/0 to one, or copy the image to ECR of {region} and give it as "
             f"{IMAGE}.",
-            ja=f"{PRIVATE_SUBNETS}の{listed(names)}にNAT Gatewayへのルートがなく{image_region}のコンテナイメージを取得できないため、"
+            ja=f"{PRIVATE_SUBNETS}の{listed(names)}にNATゲートウェイへのルートがなく{image_region}のコンテナイメージを取得できないため、"
             f"0.0.0.0/0のルートを追加するか、イメージを{region}のECRにコピーして{IMAGE}に指定してください。",
         )
     services = ", ".join(short_name(name) for name in missing)
@@ -172,6 +172,6 @@ def _cut_off(names: list[str], missing: tuple[str, ...], region: str) -> Problem
         ROUTE_TABLES,
         en=f"{PRIVATE_SUBNETS}: {listed(names)} have no route to a NAT gateway; add 0.0.0.0/0 to one, or "
         f"VPC endpoints for {services}.",
-        ja=f"{PRIVATE_SUBNETS}の{listed(names)}にNAT Gatewayへのルートがないため、0.0.0.0/0のルートを追加するか、"
+        ja=f"{PRIVATE_SUBNETS}の{listed(names)}にNATゲートウェイへのルートがないため、0.0.0.0/0のルートを追加するか、"
         f"VPCエンドポイント（{services}）を作成してください。",
     )
