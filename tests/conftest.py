@@ -18,6 +18,12 @@ from tests.corpus import Sample, read_corpus
 from tests.landed import Landed
 from tests.receiver_process import ReceiverProcess, running_receiver
 
+# Assertions outside of test modules show their values too; before anything imports these modules.
+pytest.register_assert_rewrite(
+    *(f"tests.wire.{name}" for name in ("stage", "rows_association", "rows_dataset")),
+    *(f"tests.wire.{name}" for name in ("rows_message", "rows_peer")),
+)
+
 CLIENTS = ("storescu", "storescp", "dcmsend", "echoscu", "dump2dcm", "gdcmscu", "curl")
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a private directory is made in it
 ROOM_BYTES = 6 << 30
