@@ -5,6 +5,7 @@ Each check prints a line; the first that fails ends the run with exit code 1. No
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,13 +16,14 @@ from typing import Any
 
 from ci.emulated_aws import client, emulated_aws, settings
 from ci.image import container as containers
-from ci.image.build import build
+from ci.image.build import build, keep
 from ci.image.container import Container, wait_until
 from ci.image.contents import check_contents
-from ci.image.engine import EngineError, install, open_engine
+from ci.image.engine import Engine, EngineError, install, open_engine
 from ci.image.landed import Landed, dataset_bytes, landed_objects, manifest_rows
 from ci.image.sample import write_sample
 from ci.image.scu import TEMPORARILY, open_association, rejection, store
+from template_gen.product import read_release
 
 BUCKET = "image-test-landing"
 AE_TITLE = "STORESCP"
@@ -46,7 +48,7 @@ def require(what: str, holds: object, found: object = "") -> None:
     """
     if not holds:
         raise CheckFailedError(f"not so: {what} {found}")
-    print(f"image-test: ok  {what}")
+    print(f"image-test: ok  {what}", flush=True)
 
 
 def main() -> int:
@@ -58,6 +60,7 @@ def main() -> int:
             s3.create_bucket(Bucket=BUCKET)
             image = build(engine)
             check_contents(engine, image, require)
+            check_archive(engine, image)
             container = containers.start(engine, image, _environment(url))
             try:
                 check_hardening(container)
@@ -78,6 +81,25 @@ def main() -> int:
         f"image-test: size {size / 2**20:.0f} MiB, healthy {container.started_in_s:.1f} s after the start"
     )
     return 0
+
+
+def check_archive(engine: Engine, image: str) -> None:
+    """Prove that what `make image` keeps is this image, with its version and its bill of materials."""
+    described = json.loads(engine.run("podman", "image", "inspect", image).stdout)[0]
+    version = read_release().version
+    labelled = described["Labels"]["org.opencontainers.image.version"]
+    require("carries the version of this tree", labelled == version, labelled)
+    kept = keep(engine, image)
+    engine.run("podman", "untag", image)
+    engine.run("podman", "load", "--input", kept.archive)
+    loaded = json.loads(engine.run("podman", "image", "inspect", image).stdout)[0]["Id"]
+    require("is the same image after it was saved and loaded", loaded == described["Id"], loaded)
+    listed = {component["name"] for component in json.loads(kept.bill.read_text())["components"]}
+    require(
+        "has a bill of materials with Python's and Debian's packages",
+        {"pynetdicom", "awscrt", "libc6", "libssl3"} <= listed,
+        listed,
+    )
 
 
 def check_hardening(container: Container) -> None:
