@@ -54,7 +54,7 @@ class Product:
             content: bytes = answer.read()
             return content.decode()
 
-    def at_rest(self, landed: int) -> dict[str, int]:
+    def at_rest(self, landed: int, within_s: float = IMPORT_S) -> dict[str, int]:
         """Wait until at least `landed` objects are there and none is in flight, check the sum."""
 
         def rest() -> dict[str, int] | None:
@@ -62,14 +62,14 @@ class Product:
             done = figures["inFlight"] == 0 and figures["landed"] >= landed
             return figures if done else None
 
-        figures = wait_until(rest, f"{landed} landed, none in flight", within_s=IMPORT_S)
+        figures = wait_until(rest, f"{landed} landed, none in flight", within_s=within_s)
         assert figures["acked"] <= figures["landed"] == sum(figures[name] for name in TERMINAL)
         return figures
 
 
 def product_environment(folder: Path, **settings: object) -> dict[str, str]:
-    """Return an environment with free ports and short batches."""
-    return {
+    """Return an environment with free ports and short batches; a setting of None is as delivered."""
+    environment = {
         **os.environ,
         "SCP_PORT": str(free_port()),
         "CONSOLE_PORT": str(free_port()),
@@ -78,8 +78,9 @@ def product_environment(folder: Path, **settings: object) -> dict[str, str]:
         "BATCH_IDLE": "1",
         "BATCH_AGE": "5",
         "HEALTHIMAGING_FAULTS": '{"jobSeconds": 0.2}',
-        **{name: str(value) for name, value in settings.items()},
+        **settings,
     }
+    return {name: str(value) for name, value in environment.items() if value is not None}
 
 
 def start_product(
