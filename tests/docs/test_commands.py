@@ -50,7 +50,7 @@ TOOLS = (
 )
 HOST = re.compile(r"[\w.-]+\.elb\.[\w-]+\.amazonaws\.com 11112")
 TLS_HOST = "dicom.example.org 11112"
-COMMAND_S = 60
+COMMAND_S = 100
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
