@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from template_gen.deploy.role import build_deploy_template, policy_text
-from template_gen.deploy.statements import policies
+from template_gen.deploy.statements import launching, policies
 from template_gen.product import read_release
 from template_gen.render import render
 from template_gen.stack import build_template
@@ -25,7 +25,10 @@ def documents() -> dict[str, str]:
         DEPLOY_TEMPLATE: render(build_deploy_template(resources, release)),
         **{
             f"deploy-policy-{name}.json": policy_text(statements)
-            for name, statements in policies(resources, release).items()
+            for name, statements in {
+                "launch": launching(),
+                **policies(resources, release),
+            }.items()
         },
     }
 

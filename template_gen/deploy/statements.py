@@ -104,8 +104,8 @@ def _statements(
     return found
 
 
-def launching(role_arn: Any) -> list[Statement]:
-    """Return what a person needs who launches the stack with the deploy role."""
+def launching(role_arn: Any = None) -> list[Statement]:
+    """Return what a person needs who launches the stack: with the deploy role, or else besides its rights."""
     stack = [f"arn:aws:cloudformation:*:*:stack/{STACK}/*"]
     act = [
         f"cloudformation:{action}"
@@ -120,11 +120,10 @@ def launching(role_arn: Any) -> list[Statement]:
         *("s3:ListAllMyBuckets", "sns:ListTopics"),
     ]  # fmt: skip
     to = {"StringEquals": {"iam:PassedToService": "cloudformation.amazonaws.com"}}
-    return [
-        _allow("Launch", act, stack),
-        _allow("LookAtFormAndStack", look, ["*"]),
-        _allow("HandOverDeployRole", [PASS_ROLE], [role_arn], to),
-    ]
+    found = [_allow("Launch", act, stack), _allow("LookAtFormAndStack", look, ["*"])]
+    if role_arn is not None:
+        found.append(_allow("HandOverDeployRole", [PASS_ROLE], [role_arn], to))
+    return found
 
 
 def _allow(

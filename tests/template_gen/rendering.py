@@ -53,6 +53,12 @@ def rendered(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
     return render_document(document(), region, {**REQUIRED, **parameters})
 
 
+@cache
+def stack(region: str = "us-east-1", **parameters: str) -> dict[str, Any]:
+    """Return `rendered`, made once for all who only read it."""
+    return rendered(region, **parameters)
+
+
 def render_document(
     template: dict[str, Any], region: str, parameters: Mapping[str, str]
 ) -> dict[str, Any]:

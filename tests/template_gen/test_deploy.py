@@ -52,6 +52,21 @@ def test_the_committed_files_are_the_built_ones() -> None:
     assert _documents() == committed, "run `make template`, review the diff"
 
 
+def test_without_a_deploy_role_three_policies_are_all_that_it_takes() -> None:
+    """Whoever launches calls CloudFormation, and CloudFormation the rest in the same name."""
+    launch = {action for statement in _policy("launch") for action in statement["Action"]}
+    calls = {"CreateStack", "UpdateStack", "DeleteStack", "Describe*"}
+
+    assert launch >= {f"cloudformation:{call}" for call in calls}
+    assert "iam:PassRole" not in launch
+    assert {
+        path.stem.removeprefix("deploy-policy-") for path in DIST.glob("deploy-policy-*.json")
+    } == {
+        "launch",
+        *POLICIES,
+    }
+
+
 def test_every_action_that_a_resource_needs_is_granted_once() -> None:
     """For all resource types of the template, as AWS's registry lists them."""
     granted = [action for statement in _all() for action in statement["Action"]]

@@ -17,6 +17,7 @@ from tests.template_gen.rendering import (
     of_type,
     policy_of,
     render,
+    statements,
 )
 
 INGRESS = "AWS::EC2::SecurityGroupIngress"
@@ -177,6 +178,19 @@ def test_a_range_given_twice_makes_one_rule(
     assert sorted(expected) == sorted(_senders(**parameters))
 
 
+def test_no_group_names_another_in_a_rule_of_its_own() -> None:
+    """Rules between groups are separate resources: within them they would close a circle."""
+    for title, group in of_type(document()["Resources"], "AWS::EC2::SecurityGroup").items():
+        assert "SecurityGroupIngress" not in group, title
+        for rule in group["SecurityGroupEgress"]:
+            assert rule.keys() & {"DestinationSecurityGroupId", "SourceSecurityGroupId"} == set()
+
+
+def test_the_load_balancer_can_be_internal() -> None:
+    """For devices that come by VPN, Direct Connect or from the VPC."""
+    assert _properties("PacsNLB", LoadBalancerScheme="internal")["Scheme"] == "internal"
+
+
 def test_tasks_accept_from_the_load_balancer_alone() -> None:
     """A forged PROXY header would put another sender's address into the audit trail."""
     rules = [
@@ -259,6 +273,13 @@ def test_raising_the_desired_count_lasts() -> None:
 
     assert (target["MinCapacity"], target["MaxCapacity"]) == ("2", "5")
     assert "DesiredCount" not in _properties("PacsService")
+
+
+def test_a_task_may_protect_itself_from_scaling_in() -> None:
+    """While associations are open; a task of this cluster alone."""
+    (statement,) = (s for r, s in statements(render()) if "ecs:UpdateTaskProtection" in s["Action"])
+
+    assert statement["Resource"] == [f"arn:aws:ecs:us-east-1:{ACCOUNT}:task/PacsCluster/*"]
 
 
 def test_the_task_is_hardened() -> None:

@@ -274,3 +274,16 @@ def test_fixed_addresses_are_in_the_outputs() -> None:
     """Many devices take only an address."""
     assert "LoadBalancerAddress1" in rendered(ElasticIPs="true")["Outputs"]
     assert "LoadBalancerAddress1" not in rendered()["Outputs"]
+
+
+def test_outputs_lead_to_where_things_are() -> None:
+    """Console and alarms on the dashboard, the data stores, and the buckets."""
+    outputs = rendered("eu-west-1")["Outputs"]
+    here = "https://eu-west-1.console.aws.amazon.com"
+
+    assert {name: o["Value"] for name, o in outputs.items() if name.endswith("URL")} == {
+        "DashboardURL": f"{here}/cloudwatch/home?region=eu-west-1#dashboards/dashboard/Dashboard",
+        "HealthImagingURL": f"{here}/medical-imaging/home?region=eu-west-1#/dataStores",
+        "LandingBucketURL": f"{here}/s3/buckets/LandingBucket?region=eu-west-1",
+        "ResultsBucketURL": f"{here}/s3/buckets/ResultsBucket?region=eu-west-1",
+    }
