@@ -38,6 +38,8 @@ class Metric(StrEnum):
     ASSOCIATIONS_REJECTED = "AssociationsRejected"
     ASSOCIATIONS_ABORTED = "AssociationsAborted"
     ASSOCIATIONS_OPEN = "AssociationsOpen"
+    TLS_HANDSHAKES_FAILED = "TLSHandshakesFailed"
+    """Of the receiver's own TLS; the load balancer's counts its own."""
     BATCHES_SEALED = "BatchesSealed"
     WORKER_RESTARTS = "WorkerRestarts"
     LOG_LINES_DROPPED = "LogLinesDropped"

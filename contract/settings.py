@@ -29,6 +29,7 @@ class Spec:
         pattern: What the whole text must match, as CloudFormation's AllowedPattern.
         choices: The only values allowed.
         unit: Unit of a number ("s", "bytes", "MiB"), empty for none.
+        secret: Whether the value is nobody's to read: no message and no `repr` holds it.
     """
 
     env: str
@@ -40,6 +41,7 @@ class Spec:
     pattern: str | None = None
     choices: tuple[str, ...] = ()
     unit: str = ""
+    secret: bool = False
 
 
 class SettingsError(Exception):
@@ -66,8 +68,8 @@ def setting(
     spec = Spec(env=env, parse=parse, doc=doc, **limits)
     metadata = {_METADATA_KEY: spec}
     if default is MISSING:
-        return field(metadata=metadata)
-    return field(default=default, metadata=metadata)
+        return field(metadata=metadata, repr=not spec.secret)
+    return field(default=default, metadata=metadata, repr=not spec.secret)
 
 
 def boolean(text: str) -> bool:
@@ -81,6 +83,19 @@ def boolean(text: str) -> bool:
 def comma_list(text: str) -> tuple[str, ...]:
     """Parse comma-separated items; blanks around an item and empty items are dropped."""
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def pem(*labels: str) -> Callable[[str], str]:
+    """Return a parser of PEM text (RFC 7468) with a block of one of `labels`; nothing is decoded."""
+
+    def parse(text: str) -> str:
+        if "ENCRYPTED" in text:
+            raise ValueError("must have no passphrase")
+        if not any(f"-----BEGIN {label}-----" in text for label in labels):
+            raise ValueError(f"must be PEM text with -----BEGIN {labels[0]}-----")
+        return text.strip()
+
+    return parse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +131,8 @@ class EnvSettings:
             try:
                 values[name] = _parsed(spec, text)
             except ValueError as error:
-                problems.append(f"{spec.env}={text!r} {error}. {spec.doc}")
+                shown = spec.env if spec.secret else f"{spec.env}={text!r}"
+                problems.append(f"{shown} {error}. {spec.doc}")
         if not problems:
             settings = cls(**values)
             problems.extend(settings.contradictions())

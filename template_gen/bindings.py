@@ -28,8 +28,16 @@ from template_gen.storage import Storage
 Environment = dict[str, Any]
 
 
+RECEIVER_SECRETS = {
+    "tls_certificate": "certificate",
+    "tls_private_key": "privateKey",
+    "tls_client_ca": "clientCA",
+}
+"""Key of the secret's JSON by field name."""
+
+
 def bind(settings: type[EnvSettings], values: Mapping[str, Any]) -> Environment:
-    """Return the environment of a process, in the order of its declarations.
+    """Return the environment of a process, in the order of its declarations; secrets are not in it.
 
     Args:
         settings: What the process reads.
@@ -38,7 +46,7 @@ def bind(settings: type[EnvSettings], values: Mapping[str, Any]) -> Environment:
     Raises:
         KeyError: A field has no value, or a value no field.
     """
-    specs = settings.specs()
+    specs = {name: spec for name, spec in settings.specs().items() if not spec.secret}
     if specs.keys() != values.keys():
         raise KeyError(
             f"{settings.__name__}: no value for {sorted(specs.keys() - values.keys())}, "
@@ -69,6 +77,7 @@ def receiver_environment(p: Parameters, storage: Storage, workers: AWSHelperFn) 
             "workers": workers,
             # As the target group's attribute says.
             "proxy_protocol": as_text(value=True),
+            "bind_ae_title_to_certificate": Ref(p.bind_ae_title_to_certificate),
             "memory_mib": Ref(p.task_memory_limit),
             "batch_age_s": fixed("batch_age_s"),
             "batch_idle_s": fixed("batch_idle_s"),
@@ -78,6 +87,23 @@ def receiver_environment(p: Parameters, storage: Storage, workers: AWSHelperFn) 
             "log_level": Ref(p.log_level),
         },
     )
+
+
+def receiver_secrets(p: Parameters) -> Environment:
+    """Return where ECS finds the receiver's secret variables.
+
+    Raises:
+        KeyError: A secret setting has no key, or a key no setting.
+    """
+    specs = {name: spec.env for name, spec in Settings.specs().items() if spec.secret}
+    if specs.keys() != RECEIVER_SECRETS.keys():
+        raise KeyError(f"secrets of the receiver: {sorted(specs.keys() ^ RECEIVER_SECRETS.keys())}")
+    # ARN:JSON-KEY:VERSION-STAGE:VERSION-ID; without the last two it is the newest (Amazon ECS developer
+    # guide, "Pass Secrets Manager secrets through Amazon ECS environment variables").
+    return {
+        env: Join("", [Ref(p.receiver_tls_secret_arn), f":{RECEIVER_SECRETS[name]}::"])
+        for name, env in specs.items()
+    }
 
 
 def fixed(name: str) -> str:

@@ -14,6 +14,7 @@ class Conditions:
     """Names of the conditions."""
 
     has_tls: str
+    has_receiver_tls: str
     has_peer_cidr_1: str
     has_peer_cidr_2: str
     has_peer_cidr_3: str
@@ -37,6 +38,7 @@ def add_conditions(template: Template, p: Parameters) -> Conditions:
     """Add every condition."""
     return Conditions(
         has_tls=_add(template, "HasTLS", _is_given(p.tls_certificate_arn)),
+        has_receiver_tls=_add(template, "HasReceiverTLS", _is_given(p.receiver_tls_secret_arn)),
         # A range given twice would be refused by EC2 as a duplicate rule.
         has_peer_cidr_1=_add(
             template,

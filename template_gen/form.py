@@ -27,7 +27,7 @@ class Group(Enum):
     SECURITY = Text("Security (optional)", "セキュリティ設定（任意）")
     DICOM_DETAILS = Text("DICOM details (optional)", "DICOM詳細設定（任意）")
     NETWORK_OPTIONS = Text("Network options (optional)", "ネットワークの追加設定（任意）")
-    SENDERS = Text("Senders (optional)", "送信元の設定（任意）")
+    SENDERS = Text("Senders: limits and certificates (optional)", "送信元の上限と証明書（任意）")
     DATA = Text("Data (optional)", "データ設定（任意）")
     MONITORING = Text("Monitoring (optional)", "監視設定（任意）")
     ADVANCED = Text(

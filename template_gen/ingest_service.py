@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import Ref, Region, Template
+from awacs.aws import PolicyDocument
+from troposphere import If, NoValue, Ref, Region, Template
 from troposphere.ecs import (
     Cluster,
     ContainerDefinition,
@@ -14,15 +15,17 @@ from troposphere.ecs import (
     LogConfiguration,
     PortMapping,
     RuntimePlatform,
+    Secret,
     TaskDefinition,
     Ulimit,
 )
-from troposphere.iam import Role
+from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
 from receiver.settings import Settings
 from template_gen import permissions
-from template_gen.bindings import receiver_environment
+from template_gen.bindings import receiver_environment, receiver_secrets
+from template_gen.conditions import Conditions
 from template_gen.mappings import Assets
 from template_gen.parameters import Parameters
 from template_gen.permissions import arn_of
@@ -49,7 +52,13 @@ class IngestTask:
 
 
 def add_ingest_task(
-    template: Template, p: Parameters, storage: Storage, assets: Assets, roles: RoleMaker
+    template: Template,
+    p: Parameters,
+    c: Conditions,
+    *,
+    storage: Storage,
+    assets: Assets,
+    roles: RoleMaker,
 ) -> IngestTask:
     """Add the cluster and the task definition."""
     # No Container Insights: what the alarms need, AWS/ECS has for nothing.
@@ -80,6 +89,19 @@ def add_ingest_task(
             *permissions.pull_image(assets.image_repository_arn),
             permissions.write_logs(arn_of(log_group)),
         ],
+    )
+    execution_role.Policies.append(
+        If(
+            c.has_receiver_tls,
+            Policy(
+                PolicyName="PacsServerExecutionRoleWithTLS",
+                PolicyDocument=PolicyDocument(
+                    Version="2012-10-17",
+                    Statement=permissions.read_secret(Ref(p.receiver_tls_secret_arn)),
+                ),
+            ),
+            NoValue,
+        )
     )
     environment = receiver_environment(p, storage, assets.workers)
     definition = template.add_resource(
@@ -116,6 +138,15 @@ def add_ingest_task(
                     Environment=[
                         Environment(Name=name, Value=value) for name, value in environment.items()
                     ],
+                    # Read by ECS as the task starts: the receiver itself has no right to any secret.
+                    Secrets=If(
+                        c.has_receiver_tls,
+                        [
+                            Secret(Name=name, ValueFrom=source)
+                            for name, source in receiver_secrets(p).items()
+                        ],
+                        NoValue,
+                    ),
                     LogConfiguration=LogConfiguration(
                         LogDriver="awslogs",
                         Options={

@@ -79,7 +79,7 @@ def add_network_options(form: Form) -> dict[str, Parameter]:
 
 
 def add_senders(form: Form) -> dict[str, Parameter]:
-    """Add what one sender may have at most, for those that want a number."""
+    """Add what one sender may have at most, and how it proves who it is."""
     group = Group.SENDERS
     return {
         "maximum_associations_per_ae_title": form.add(
@@ -98,6 +98,33 @@ def add_senders(form: Form) -> dict[str, Parameter]:
                 "Maximum associations of one IP address", "1つのIPアドレスあたりの最大同時接続数"
             ),
             **from_setting(Settings, "maximum_associations_per_address"),
+        ),
+        "receiver_tls_secret_arn": form.add(
+            "ReceiverTLSSecretARN",
+            "String",
+            group=group,
+            label=Text("Secret for mutual TLS", "相互TLS用シークレットのARN"),
+            doc=Text(
+                "Secret of AWS Secrets Manager in this Region with certificate, privateKey and clientCA; with "
+                "it the servers end TLS themselves and accept only devices with a certificate.",
+                "certificate、privateKey、clientCAを含むこのリージョンのAWS Secrets Managerシークレット。指定するとサーバー自身がTLSを終端し、証明書を持つ機器だけを受け入れます。",
+            ),
+            Default="",
+            AllowedPattern=r"^(arn:aws:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:"
+            r"[0-9A-Za-z/_+=.@-]+-[0-9A-Za-z]{6})?$",
+            constraint=Text(
+                "Copy the secret's whole ARN, with its last six characters: "
+                "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-XXXXXX.",
+                "末尾6文字を含むシークレットの完全なARN（arn:aws:secretsmanager:リージョン:アカウント:secret:名前-XXXXXX）を入力してください。",
+            ),
+        ),
+        "bind_ae_title_to_certificate": form.add(
+            "BindAETitleToCertificate",
+            group=group,
+            label=Text(
+                "Check the AE title against the certificate", "AEタイトルを証明書と照合する"
+            ),
+            **from_setting(Settings, "bind_ae_title_to_certificate"),
         ),
     }
 

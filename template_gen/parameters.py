@@ -42,6 +42,8 @@ class Parameters:
     private_route_table_ids: Parameter
     maximum_associations_per_ae_title: Parameter
     maximum_associations_per_address: Parameter
+    receiver_tls_secret_arn: Parameter
+    bind_ae_title_to_certificate: Parameter
     existing_datastore_id: Parameter
     expire_imported_after_days: Parameter
     create_kms_key: Parameter

@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from awacs import awslambda, dynamodb, ecr, ecs, iam, logs, medical_imaging, s3, sqs, sts
+from awacs import (
+    awslambda,
+    dynamodb,
+    ecr,
+    ecs,
+    iam,
+    kms,
+    logs,
+    medical_imaging,
+    s3,
+    secretsmanager,
+    sqs,
+    sts,
+)
 from awacs.aws import (
     Action,
     Allow,
@@ -233,6 +246,28 @@ def pull_image(repository_arn: Any) -> list[Statement]:
         ),
         # The registry's token has no resource to name (service authorization reference, Amazon ECR).
         _allow([ecr.GetAuthorizationToken], "*"),
+    ]
+
+
+def read_secret(secret_arn: Any) -> list[Statement]:
+    """Read one secret, also where a key of the customer's encrypts it."""
+    return [
+        _allow([secretsmanager.GetSecretValue], secret_arn),
+        # Which key it is only Secrets Manager knows: any of this account, for this secret alone (Secrets
+        # Manager user guide, "Secret encryption and decryption").
+        Statement(
+            Effect=Allow,
+            Action=[kms.Decrypt],
+            Resource=[Sub("arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*")],
+            Condition=Condition(
+                StringEquals(
+                    {
+                        "kms:ViaService": Sub("secretsmanager.${AWS::Region}.amazonaws.com"),
+                        "kms:EncryptionContext:SecretARN": secret_arn,
+                    }
+                )
+            ),
+        ),
     ]
 
 

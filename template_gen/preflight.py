@@ -86,6 +86,7 @@ def add_preflight(p: Parameters, c: Conditions, maker: FunctionMaker) -> Preflig
                     names.DESIRED_COUNT: Ref(p.task_desired_count),
                     names.MAX_CAPACITY: Ref(p.autoscale_max_capacity),
                     names.CERTIFICATE: Ref(p.tls_certificate_arn),
+                    names.TLS_SECRET: Ref(p.receiver_tls_secret_arn),
                     names.SCHEME: Ref(p.load_balancer_scheme),
                     names.ELASTIC_IPS: Ref(p.elastic_ips),
                     names.TASK_SECURITY_GROUP: Ref(p.task_security_group_id),

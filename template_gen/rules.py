@@ -123,6 +123,28 @@ def add_rules(template: Template, p: Parameters) -> None:
     )
     _add(
         template,
+        "OneEndOfTLS",
+        _equals(_ref(p.receiver_tls_secret_arn), ""),
+        Text(
+            f"Choose either {p.tls_certificate_arn.title} (the load balancer ends TLS) or "
+            f"{p.receiver_tls_secret_arn.title} (the servers do), not both.",
+            f"{p.tls_certificate_arn.title}（ロードバランサーがTLSを終端）と{p.receiver_tls_secret_arn.title}（サーバーがTLSを終端）は同時に指定できません。",
+        ),
+        when=_not(_equals(_ref(p.tls_certificate_arn), "")),
+    )
+    _add(
+        template,
+        "BoundAETitlesNeedCertificates",
+        _not(_equals(_ref(p.receiver_tls_secret_arn), "")),
+        Text(
+            f"{p.bind_ae_title_to_certificate.title} needs {p.receiver_tls_secret_arn.title}: without it no "
+            "device shows a certificate.",
+            f"{p.bind_ae_title_to_certificate.title}をtrueにするには{p.receiver_tls_secret_arn.title}を指定してください。",
+        ),
+        when=_equals(_ref(p.bind_ae_title_to_certificate), "true"),
+    )
+    _add(
+        template,
         "OneKeyForTheData",
         _equals(_ref(p.kms_key_arn), ""),
         Text(

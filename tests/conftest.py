@@ -21,10 +21,10 @@ from tests.receiver_process import ReceiverProcess, running_receiver
 # Assertions outside of test modules show their values too; before anything imports these modules.
 pytest.register_assert_rewrite(
     *(f"tests.wire.{name}" for name in ("stage", "rows_association", "rows_dataset")),
-    *(f"tests.wire.{name}" for name in ("rows_message", "rows_peer")),
+    *(f"tests.wire.{name}" for name in ("rows_message", "rows_peer", "rows_tls")),
 )
 
-CLIENTS = ("storescu", "storescp", "dcmsend", "echoscu", "dump2dcm", "gdcmscu", "curl")
+CLIENTS = ("storescu", "storescp", "dcmsend", "echoscu", "dump2dcm", "gdcmscu", "curl", "openssl")
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a private directory is made in it
 ROOM_BYTES = 6 << 30
 LOCAL_HOSTS = ("localhost", "", None)
@@ -38,7 +38,8 @@ def pytest_configure() -> None:
     if missing:
         raise pytest.UsageError(
             f"The tests drive real DICOM clients and cannot find {', '.join(missing)}: "
-            "install DCMTK, GDCM and curl (Debian: apt-get install dcmtk libgdcm-tools curl)."
+            "install DCMTK, GDCM, curl and OpenSSL "
+            "(Debian: apt-get install dcmtk libgdcm-tools curl openssl)."
         )
 
 

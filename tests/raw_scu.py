@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -72,7 +73,8 @@ class RawAssociation:
         port: Of the receiver on this machine.
         contexts: Proposed (abstract syntax, transfer syntax) pairs.
         window: Asynchronous operations to propose (invoked), None for no such item.
-        prefix: Bytes sent before the A-ASSOCIATE-RQ (a PROXY header).
+        prefix: Bytes sent before anything else, TLS too (a PROXY header).
+        tls: What to speak TLS by; plain without.
         timeout_s: Of every read and write.
 
     Raises:
@@ -90,6 +92,7 @@ class RawAssociation:
         calling: str = "RAWSCU",
         window: int | None = None,
         prefix: bytes = b"",
+        tls: ssl.SSLContext | None = None,
         timeout_s: float = 60.0,
     ) -> None:
         self.acks = Acks()
@@ -98,8 +101,10 @@ class RawAssociation:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout_s)
         try:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            request = associate_rq(called, calling, self._ids, window)
-            self.socket.sendall(prefix + request)
+            self.socket.sendall(prefix)
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket)
+            self.socket.sendall(associate_rq(called, calling, self._ids, window))
             self._read_acceptance()
         except BaseException:
             self.socket.close()
@@ -228,6 +233,9 @@ class RawAssociation:
 
     def _send_pdv(self, context_id: int, control: int, data: bytes | memoryview) -> None:
         head = _P_DATA.pack(4, len(data) + 6, len(data) + 2, context_id, control)
+        if isinstance(self.socket, ssl.SSLSocket):
+            self.socket.sendall(b"".join((head, data)))
+            return
         sent = self.socket.sendmsg((head, data))
         if sent < len(head):
             self.socket.sendall(b"".join((head[sent:], data)))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import ssl
 import threading
 import time
 import traceback
@@ -15,7 +16,7 @@ from dataclasses import asdict, dataclass
 from contract.reasons import WireReason
 from receiver.associate import AssociateRequest, decode_request, encode_accept
 from receiver.closing import linger, reset_at_close
-from receiver.deadlines import Watch, Watchdog
+from receiver.deadlines import FOREVER, Watch, Watchdog
 from receiver.fragments import Fragments, PduArrivedError
 from receiver.messages import Messages
 from receiver.negotiation import (
@@ -43,9 +44,13 @@ from receiver.responses import Responses, Sender
 from receiver.settings import Settings
 from receiver.store import StoreService, Tally
 from receiver.stream import CREDIT_S, End, Stream, StreamEndedError
+from receiver.tls import HANDSHAKE_S, HandshakeError, is_alert
+from receiver.transport import TlsConnection
 
 ASSOCIATE_S = 30.0
 """Absolute time for the A-ASSOCIATE-RQ to be there (ARTIM, PS3.8 9.1.5)."""
+_MAX_NAMES_LENGTH = 128
+"""Of the common names in the log; one has at most 64 characters (RFC 5280, appendix A)."""
 _MAX_BODY_BYTES = 1024
 """Longest body of a release or abort that is read; it has 4 bytes."""
 
@@ -66,6 +71,7 @@ class AssociationContext:
         cutting: Once set, an association ends with A-ABORT after the message that it is receiving. The
             worker calls `Watchdog.interrupt_idle` right after setting it.
         on_associated: Called when this connection has become an association.
+        tls: What the handshake is held to; None where connections are plain.
     """
 
     settings: Settings
@@ -77,6 +83,7 @@ class AssociationContext:
     draining: threading.Event
     cutting: threading.Event
     on_associated: Callable[[], None]
+    tls: ssl.SSLContext | None = None
 
 
 def serve(connection: socket.socket, peer: str, context: AssociationContext) -> None:
@@ -110,8 +117,10 @@ class _Association:
         self._context = context
         self._peer = peer
         self._id = secrets.token_hex(8)
-        self._stream = Stream(connection, watch)
-        self._sender = Sender(connection, watch)
+        self._tls = TlsConnection(connection, context.tls) if context.tls else None
+        self._transport = self._tls or connection
+        self._stream = Stream(self._transport, watch)
+        self._sender = Sender(self._transport, watch)
         self._responses: Responses | None = None
         self._tally = Tally()
         self._place: Origin | None = None
@@ -126,10 +135,14 @@ class _Association:
             # Responses are small and the peer waits for each.
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
+            if self._tls is not None:
+                self._shake_hands(self._tls)
             request = self._await_request()
             messages = self._associate(request)
             if messages is not None:
                 self._serve(messages)
+        except HandshakeError as error:
+            self._cut(error)
         except ProtocolError as error:
             self._abort(error.abort, error.reason, error.detail)
         except StreamEndedError as error:
@@ -168,6 +181,34 @@ class _Association:
 
     # Before it is an association
 
+    def _shake_hands(self, tls: TlsConnection) -> None:
+        watch = self._watch
+        watch.idle = True  # cut at once when the worker cuts
+        if self._context.cutting.is_set():
+            raise StreamEndedError(End.INTERRUPTED)
+        watch.deadline = watch.send_deadline = time.monotonic() + HANDSHAKE_S
+        tls.handshake()
+        watch.deadline = watch.send_deadline = FOREVER
+        watch.idle = False
+
+    def _cut(self, error: HandshakeError) -> None:
+        """End a connection whose TLS handshake failed: the peer has its alert, this is for the log."""
+        if self._watch.interrupted:
+            return
+        reason = error.reason
+        if self._watch.expired or self._watch.stalled:
+            reason = WireReason.TLS_STALL
+        self._context.counters.add("tls_handshakes_failed")
+        self._context.counters.add_reason(reason)
+        self._context.log.warning(
+            "connection_cut",
+            association_id=self._id,
+            reason=reason.value,
+            detail=error.detail,
+            peer=self._peer,
+        )
+        linger(self._connection, self._connection)
+
     def _await_request(self) -> AssociateRequest:
         stream = self._stream
         stream.set_time(ASSOCIATE_S, earning=False)
@@ -202,7 +243,12 @@ class _Association:
             peer=self._peer,
         )
         self._calling = origin.calling_ae_title
-        rejection = find_rejection(request, context.settings, draining=context.draining.is_set())
+        rejection = find_rejection(
+            request,
+            context.settings,
+            draining=context.draining.is_set(),
+            common_names=self._tls.common_names if self._tls else (),
+        )
         if rejection is None:
             reason = context.limit.try_enter(origin)
             if reason is None:
@@ -226,6 +272,7 @@ class _Association:
             contexts=len(accepted),
             contexts_refused=len(acceptance.contexts) - len(accepted),
             window=window,
+            **self._security(),
         )
         if not self._sender.send(encode_accept(request, acceptance)):
             raise StreamEndedError(End.EOF)
@@ -246,6 +293,13 @@ class _Association:
         self._messages = Messages(service, accepted, request.maximum_length, self._responses)
         return self._messages
 
+    def _security(self) -> dict[str, str]:
+        """Return what the log says of TLS: who the sender proved to be, and how."""
+        if self._tls is None:
+            return {}
+        names = ",".join(self._tls.common_names)
+        return {"tls": self._tls.protocol, "certificate": names[:_MAX_NAMES_LENGTH]}
+
     def _reject(self, rejection: Rejection, origin: Origin) -> None:
         self._context.counters.add("associations_rejected")
         self._context.counters.add_reason(rejection.code)
@@ -259,7 +313,7 @@ class _Association:
             peer=origin.peer,
         )
         self._sender.send(encode_reject(rejection.result, rejection.source, rejection.reason))
-        linger(self._connection)
+        linger(self._connection, self._transport)
 
     # While it is one
 
@@ -296,7 +350,7 @@ class _Association:
         # Before the answer: who is told that it is over may open the next one at once.
         self._leave()
         self._sender.send(RELEASE_RP)
-        linger(self._connection)
+        linger(self._connection, self._transport)
 
     def _read_body(self, arrived: PduArrivedError) -> bytes:
         if arrived.length > _MAX_BODY_BYTES:
@@ -312,7 +366,7 @@ class _Association:
     def _unexpected(self, arrived: PduArrivedError) -> None:
         if arrived.kind == PduType.ABORT:
             self._note_abort("aborted_by_peer", WireReason.ABORTED, "A-ABORT")
-            linger(self._connection)
+            linger(self._connection, self._transport)
             return
         self._abort(
             AbortReason.UNEXPECTED_PDU,
@@ -325,6 +379,12 @@ class _Association:
             if self._messages is not None:
                 self._messages.drain()
                 self._abort(AbortReason.NOT_SPECIFIED, WireReason.DRAINING, "receiver stops")
+        elif self._tls is not None and self._tls.fault:
+            if is_alert(self._tls.fault):
+                self._note_abort("closed_by_peer", WireReason.TLS_ALERT, self._tls.fault)
+            else:
+                self._note_abort("aborted", WireReason.TLS_BROKEN, self._tls.fault)
+            linger(self._connection, self._transport)
         elif not self._stream.received:
             pass  # a load balancer's or a scanner's connect and close: no event (row 1)
         elif end is End.EXPIRED:
@@ -340,7 +400,7 @@ class _Association:
         if self._responses is not None:
             self._responses.broken = True  # nothing may follow the A-ABORT
         if self._sender.send(encode_abort(abort)):
-            linger(self._connection)
+            linger(self._connection, self._transport)
 
     def _note_abort(self, outcome: str, reason: WireReason, detail: str) -> None:
         self._outcome = outcome

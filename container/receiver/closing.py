@@ -7,6 +7,8 @@ import socket
 import struct
 import time
 
+from receiver.transport import Transport
+
 LINGER_S = 1.0
 """Time for the peer to close after our last PDU."""
 LINGER_BYTES = 16 * 1024 * 1024
@@ -14,16 +16,20 @@ LINGER_BYTES = 16 * 1024 * 1024
 _CHUNK_BYTES = 65_536
 
 
-def linger(connection: socket.socket) -> None:
+def linger(connection: socket.socket, transport: Transport) -> None:
     """Half-close, then read and forget what the peer still sends, within bounds; do not close.
 
     Closing with unread bytes makes the kernel send a reset, and a reset may overtake the A-ABORT or
     A-ASSOCIATE-RJ that says why.
+
+    Args:
+        connection: What is read from.
+        transport: The connection itself or what goes over it: it says that nothing more will be sent.
     """
     until = time.monotonic() + LINGER_S
     left = LINGER_BYTES
     with contextlib.suppress(OSError):  # includes TimeoutError; the peer may be gone already
-        connection.shutdown(socket.SHUT_WR)
+        transport.shutdown(socket.SHUT_WR)
         while left > 0:
             remaining = until - time.monotonic()
             if remaining <= 0:

@@ -22,6 +22,8 @@ BACKLOG = 1024
 """The kernel lowers it to net.core.somaxconn (4096, or 128 before Linux 5.4)."""
 SILENCE_S = 30.0
 """ARTIM of PS3.8 9.1.5: from the connection to the A-ASSOCIATE-RQ."""
+TLS_SILENCE_S = 5.0
+"""Where connections are TLS: a client speaks first, and at once."""
 MAXIMUM_WAITING = 1024
 MAXIMUM_WAITING_PER_ADDRESS = 512
 
@@ -79,7 +81,7 @@ class Arrival:
         number: Our id of it, unique in this task.
         connection: The parent's copy.
         peer: IP address; behind a balancer the balancer's.
-        deadline: `time.monotonic()` at which it is closed.
+        deadline: `time.monotonic()` at which it is closed, SILENCE_S after it came.
         sender: IP address of the sender, by which the limits count; behind a balancer empty until its
             PROXY header is there, and for the balancer's own connections.
     """
@@ -102,6 +104,7 @@ class WaitingRoom:
     Args:
         selector: The parent's loop; registered objects carry a callable.
         on_ready: Takes over the arrival, which has left the room.
+        silence_s: How long a peer may say nothing, at most SILENCE_S.
         proxy_protocol: The first byte counts after the PROXY header, which names the sender.
         counters: For conn_idle and address_limit.
         log: Likewise; a peer that leaves without a byte is no event.
@@ -112,10 +115,12 @@ class WaitingRoom:
         selector: selectors.BaseSelector,
         on_ready: Callable[[Arrival], None],
         *,
+        silence_s: float = SILENCE_S,
         proxy_protocol: bool,
         counters: Counters,
         log: Log,
     ) -> None:
+        self._early_s = SILENCE_S - silence_s
         self._selector = selector
         self._on_ready = on_ready
         self._proxy_protocol = proxy_protocol
@@ -143,7 +148,7 @@ class WaitingRoom:
         """Close those that said nothing until their deadline."""
         while self._waiting:
             longest = next(iter(self._waiting.values()))
-            if longest.deadline > now:
+            if longest.deadline - self._early_s > now:
                 return
             self._turn_out(longest, WireReason.CONN_IDLE)
 

@@ -22,6 +22,7 @@ _COUNTED = {
     Metric.ASSOCIATIONS_ACCEPTED: "associations_accepted",
     Metric.ASSOCIATIONS_REJECTED: "associations_rejected",
     Metric.ASSOCIATIONS_ABORTED: "associations_aborted",
+    Metric.TLS_HANDSHAKES_FAILED: "tls_handshakes_failed",
     Metric.BATCHES_SEALED: "batches_sealed",
     Metric.WORKER_RESTARTS: "worker_restarts",
     Metric.LOG_LINES_DROPPED: "log_lines_dropped",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from contract.reasons import WireReason
@@ -50,6 +51,7 @@ APPLICATION_CONTEXT_NAME = Rejection(1, 1, 2, WireReason.APP_CONTEXT)
 CALLED_UNKNOWN = Rejection(1, 1, 7, WireReason.AET_CALLED)
 CALLED_INVALID = Rejection(1, 1, 7, WireReason.AET_INVALID)
 CALLING_UNKNOWN = Rejection(1, 1, 3, WireReason.AET_CALLING)
+CALLING_UNPROVED = Rejection(1, 1, 3, WireReason.AET_CERTIFICATE)
 CALLING_INVALID = Rejection(1, 1, 3, WireReason.AET_INVALID)
 DRAINING = Rejection(2, 3, 1, WireReason.DRAINING)
 """Temporary congestion: the sender finds another task or tries again."""
@@ -66,9 +68,20 @@ def ae_title_text(raw: bytes) -> str:
 
 
 def find_rejection(
-    request: AssociateRequest, settings: Settings, *, draining: bool
+    request: AssociateRequest,
+    settings: Settings,
+    *,
+    draining: bool,
+    common_names: Collection[str] = (),
 ) -> Rejection | None:
-    """Return why the association as a whole is refused, None if it is not."""
+    """Return why the association as a whole is refused, None if it is not.
+
+    Args:
+        request: As received.
+        settings: The receiver's.
+        draining: Whether it takes no new ones.
+        common_names: Of the sender's certificate.
+    """
     if not request.protocol_version & 1:
         return PROTOCOL_VERSION
     if request.application_context != APPLICATION_CONTEXT:
@@ -78,10 +91,21 @@ def find_rejection(
             return invalid
     if settings.require_called_ae_title and ae_title_text(request.called) != settings.ae_title:
         return CALLED_UNKNOWN
+    unwelcome = _judge_calling(ae_title_text(request.calling), settings, common_names)
+    return unwelcome or (DRAINING if draining else None)
+
+
+def _judge_calling(
+    title: str, settings: Settings, common_names: Collection[str]
+) -> Rejection | None:
     allowed = settings.require_calling_ae_title
-    if allowed and ae_title_text(request.calling) not in allowed:
+    if allowed and title not in allowed:
         return CALLING_UNKNOWN
-    return DRAINING if draining else None
+    # The common name stands for the title, several of them for several: no kind of alternative name
+    # could hold one (blanks and underscores are no host name's, and case counts).
+    if settings.bind_ae_title_to_certificate and title not in common_names:
+        return CALLING_UNPROVED
+    return None
 
 
 def accept(request: AssociateRequest, settings: Settings) -> Acceptance:

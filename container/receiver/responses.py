@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections import deque
@@ -11,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from receiver.deadlines import FOREVER, Watch
+from receiver.transport import Transport
 
 SEND_S = 30.0
 """How long a response may wait for the peer to take it (row 53)."""
@@ -27,11 +27,11 @@ class Sender:
 
     def __init__(
         self,
-        connection: socket.socket,
+        transport: Transport,
         watch: Watch,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._connection = connection
+        self._transport = transport
         self._watch = watch
         self._clock = clock
         self._lock = threading.Lock()
@@ -41,7 +41,7 @@ class Sender:
         with self._lock:
             self._watch.send_deadline = self._clock() + SEND_S
             try:
-                self._connection.sendall(data)
+                self._transport.sendall(data)
             except OSError:
                 return False
             finally:

@@ -9,6 +9,7 @@ from receiver.association import AssociationContext, serve
 from receiver.deadlines import Watchdog
 from receiver.landing import make_landing
 from receiver.recent import RecentContents
+from receiver.tls import make_context
 from receiver.worker import Seat
 
 
@@ -17,6 +18,7 @@ class AssociationService:
 
     def __init__(self, seat: Seat, *, recent: RecentContents) -> None:
         self._seat = seat
+        self._tls = make_context(seat.settings)
         self._landing = make_landing(seat.settings, seat.journals, recent, seat.counters, seat.log)
         self._watchdog = Watchdog()
         self._watchdog.start()
@@ -35,6 +37,7 @@ class AssociationService:
             draining=self._seat.draining,
             cutting=self._seat.cutting,
             on_associated=on_associated,
+            tls=self._tls,
         )
         serve(connection, peer, context)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from contract.settings import EnvSettings, boolean, comma_list, setting
+from contract.settings import EnvSettings, boolean, comma_list, pem, setting
 
 AE_TITLE_PATTERN = r"[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?"
 """PS3.5 VR AE: 1 to 16 printable characters without backslash, no blank at either end."""
@@ -149,6 +149,37 @@ class Settings(EnvSettings):
         doc="Every connection starts with a PROXY protocol v2 header; one without it is cut.",
         doc_ja="各接続の先頭にPROXYプロトコルv2ヘッダーを必須とする。",
     )
+    tls_certificate: str = setting(
+        "TLS_CERTIFICATE",
+        pem("CERTIFICATE"),
+        default="",
+        secret=True,
+        doc="This receiver's certificate and its intermediates, PEM; with it every connection is TLS.",
+        doc_ja="この受信サーバーの証明書と中間証明書（PEM）。設定するとすべての接続がTLSになる。",
+    )
+    tls_private_key: str = setting(
+        "TLS_PRIVATE_KEY",
+        pem("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"),
+        default="",
+        secret=True,
+        doc="The certificate's private key, PEM without a passphrase.",
+        doc_ja="証明書の秘密鍵（PEM、パスフレーズなし）。",
+    )
+    tls_client_ca: str = setting(
+        "TLS_CLIENT_CA",
+        pem("CERTIFICATE"),
+        default="",
+        secret=True,
+        doc="Certificates that the senders' certificates must be issued by (or be), PEM.",
+        doc_ja="送信側の証明書の発行元となるCA証明書（または送信側の証明書自体、PEM）。",
+    )
+    bind_ae_title_to_certificate: bool = setting(
+        "BIND_AE_TITLE_TO_CERTIFICATE",
+        boolean,
+        default=False,
+        doc="Reject a calling AE title that is no common name (CN) of the sender's certificate.",
+        doc_ja="送信側の証明書のコモンネーム（CN）と異なる発信AEタイトルを拒否する。",
+    )
     memory_mib: int = setting(
         "MEMORY_MIB",
         int,
@@ -215,6 +246,24 @@ class Settings(EnvSettings):
         doc="Least severe log events to write.",
         doc_ja="出力するログの最低レベル。",
     )
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether every connection is TLS."""
+        return bool(self.tls_certificate)
+
+    def contradictions(self) -> list[str]:
+        """Return what is wrong between the fields of TLS."""
+        specs = self.specs()
+        three = ("tls_certificate", "tls_private_key", "tls_client_ca")
+        missing = [specs[name].env for name in three if not getattr(self, name)]
+        if len(missing) == len(three):
+            if self.bind_ae_title_to_certificate:
+                return [f"BIND_AE_TITLE_TO_CERTIFICATE needs {', '.join(missing)}."]
+        elif missing:
+            wanted = ", ".join(specs[name].env for name in three)
+            return [f"{wanted} belong together: {', '.join(missing)} is not set."]
+        return []
 
     @property
     def worker_count(self) -> int:

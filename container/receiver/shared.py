@@ -26,6 +26,7 @@ COUNTERS = (
     "associations_rejected",
     "associations_aborted",
     "batches_sealed",
+    "tls_handshakes_failed",
     "worker_restarts",
     "log_lines_dropped",
 )

@@ -6,12 +6,12 @@ it in one syscall. Time spent blocked is charged to a credit (see `Stream.set_ti
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
 from receiver.deadlines import FOREVER, Watch
+from receiver.transport import Transport
 
 LOOKAHEAD_BYTES = 8192
 """Size of the lookahead: all the memory that a parked association holds."""
@@ -63,11 +63,11 @@ class Stream:
 
     def __init__(
         self,
-        connection: socket.socket,
+        transport: Transport,
         watch: Watch,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._receive = connection.recvmsg_into
+        self._receive = transport.recvmsg_into
         self._watch = watch
         self._clock = clock
         self._credit_s = CREDIT_S

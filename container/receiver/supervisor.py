@@ -21,7 +21,7 @@ from receiver.crew import SIGNALS, Crew, RunWorker
 from receiver.dispatch import Dispatcher
 from receiver.handoff import Kind
 from receiver.health import Answer, HealthServer
-from receiver.listener import SILENCE_S, Arrival, WaitingRoom
+from receiver.listener import SILENCE_S, TLS_SILENCE_S, Arrival, WaitingRoom
 from receiver.logs import JsonLog
 from receiver.metrics import MetricsReporter
 from receiver.settings import Settings
@@ -76,6 +76,7 @@ class Supervisor:
         self._room = WaitingRoom(
             self._selector,
             self._dispatcher.offer,
+            silence_s=TLS_SILENCE_S if settings.uses_tls else SILENCE_S,
             proxy_protocol=settings.proxy_protocol,
             counters=counters,
             log=log,

@@ -95,6 +95,127 @@ CONNECTION_REASONS: dict[R, Reason] = {
             "ロードバランサーを経由しない接続か、ターゲットグループの手動変更が原因です。ターゲットグループの属性「プロキシプロトコル v2」をオンに戻してください。",
         ),
     ),
+    R.TLS_PLAINTEXT: reason(
+        "closed",
+        (
+            "A device speaks plain DICOM, or something else, to a server that takes TLS only.",
+            "TLS専用のサーバーに、TLSでない通信（平文のDICOMなど）が届きました。",
+        ),
+        (
+            "Switch the device's TLS on and give it a certificate.",
+            "機器のTLSを有効にし、証明書を設定してください。",
+        ),
+    ),
+    R.TLS_VERSION: reason(
+        "TLS alert",
+        (
+            "The device speaks TLS 1.1 or older.",
+            "機器がTLS 1.1以前を使用しています。",
+        ),
+        (
+            "Set the device to TLS 1.2 or 1.3.",
+            "機器をTLS 1.2または1.3に設定してください。",
+        ),
+    ),
+    R.TLS_CIPHER: reason(
+        "TLS alert",
+        (
+            "The device offers no cipher suite of BCP 195: ECDHE with AES-GCM.",
+            "機器がBCP 195の暗号スイート（ECDHEとAES-GCM）に対応していません。",
+        ),
+        (
+            "Enable these suites in the device, or update it.",
+            "機器で該当の暗号スイートを有効にするか、機器を更新してください。",
+        ),
+    ),
+    R.TLS_NO_CERTIFICATE: reason(
+        "TLS alert",
+        (
+            "The device shows no certificate.",
+            "機器が証明書を提示していません。",
+        ),
+        (
+            "Install a certificate of `clientCA` in the device.",
+            "`clientCA`が発行した証明書を機器に設定してください。",
+        ),
+    ),
+    R.TLS_EXPIRED: reason(
+        "TLS alert",
+        (
+            "The device's certificate has expired or is not valid yet.",
+            "機器の証明書が期限切れ、またはまだ有効になっていません。",
+        ),
+        (
+            "Renew it, and check the device's clock.",
+            "証明書を更新し、機器の時計を確認してください。",
+        ),
+    ),
+    R.TLS_UNKNOWN_CA: reason(
+        "TLS alert",
+        (
+            "The device's certificate is issued by nobody that `clientCA` names.",
+            "機器の証明書が、`clientCA`に含まれないCAから発行されています。",
+        ),
+        (
+            "Add the issuer to `clientCA` and start the servers anew, or give the device another certificate.",
+            "発行元を`clientCA`に追加してサーバーを再デプロイするか、機器の証明書を変更してください。",
+        ),
+    ),
+    R.TLS_CERTIFICATE: reason(
+        "TLS alert",
+        (
+            "The device's certificate cannot be used, for example because it is a server's; the detail says why.",
+            "機器の証明書が使用できません（サーバー用の証明書など）。詳細はログのdetailにあります。",
+        ),
+        (
+            "Issue one for TLS client authentication.",
+            "TLSクライアント認証用の証明書を発行してください。",
+        ),
+    ),
+    R.TLS_ALERT: reason(
+        "closed",
+        (
+            "The device ended the handshake: it does not trust the servers' certificate, or asks for something else.",
+            "機器がハンドシェイクを中断しました。サーバーの証明書を信頼していない可能性があります。",
+        ),
+        (
+            "Give the device the CA of the servers' `certificate`; the detail is the device's own alert.",
+            "サーバーの`certificate`を発行したCAを機器に登録してください。detailは機器からのアラートです。",
+        ),
+    ),
+    R.TLS_STALL: reason(
+        "closed",
+        (
+            "A TLS handshake did not end within 5 s.",
+            "TLSハンドシェイクが5秒以内に完了しませんでした。",
+        ),
+        (
+            "Look at the network between device and AWS if it happens often.",
+            "頻発する場合は、機器とAWSの間のネットワークを確認してください。",
+        ),
+    ),
+    R.TLS_HANDSHAKE: reason(
+        "TLS alert / closed",
+        (
+            "The TLS handshake failed in another way; the detail is OpenSSL's name of it.",
+            "その他の理由でTLSハンドシェイクに失敗しました。detailはOpenSSLのエラー名です。",
+        ),
+        (
+            "Ask the device's vendor, with the log line.",
+            "ログの該当行を添えて、機器ベンダーに問い合わせてください。",
+        ),
+    ),
+    R.TLS_BROKEN: reason(
+        "TLS alert",
+        (
+            "What came after the handshake was damaged or against the rules of TLS.",
+            "ハンドシェイク後のTLS通信が破損しているか、規約に反しています。",
+        ),
+        (
+            "Look at the network between device and AWS if it happens often.",
+            "頻発する場合は、機器とAWSの間のネットワークを確認してください。",
+        ),
+    ),
     R.PROTO_VERSION: reason(
         "RJ 1,2,2",
         (
@@ -142,6 +263,17 @@ CONNECTION_REASONS: dict[R, Reason] = {
         (
             "Give the device a title of 1 to 16 Latin letters, digits, underscores or hyphens.",
             "機器のAEタイトルを、1～16文字の半角英数字・アンダースコア・ハイフンで設定してください。",
+        ),
+    ),
+    R.AET_CERTIFICATE: reason(
+        "RJ 1,1,3",
+        (
+            "`BindAETitleToCertificate` is true and the calling AE title is no common name (CN) of the device's certificate.",
+            "`BindAETitleToCertificate`がtrueで、発信AEタイトルが機器の証明書のコモンネーム（CN）と一致しません。",
+        ),
+        (
+            "Correct the device's AE title, or issue a certificate with that title as a CN.",
+            "機器のAEタイトルを修正するか、そのタイトルをCNとする証明書を発行してください。",
         ),
     ),
     R.CX_BAD: reason(

@@ -39,6 +39,10 @@ METRICS: dict[Metric, Text] = {
         "Associations open at the moment, of one server.",
         "その時点で開いているアソシエーション数（1サーバーあたり）。",
     ),
+    Metric.TLS_HANDSHAKES_FAILED: Text(
+        "TLS handshakes that the servers refused (`ReceiverTLSSecretARN`).",
+        "サーバーが拒否したTLSハンドシェイク数（`ReceiverTLSSecretARN`使用時）。",
+    ),
     Metric.BATCHES_SEALED: Text("Batches closed and handed to the import.", "締め切って取り込みに渡したバッチ数。"),
     Metric.WORKER_RESTARTS: Text(
         "Processes of the receiver that died and were replaced.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -54,8 +55,7 @@ class Target:
         idle_s: How long it lets a peer be silent in the middle of a message.
         scratch: Folders in which it may leave files.
         storage: Folder in which it stores instances.
-        opening: What a good connection sends first, before any PDU.
-        certificate: TLS on the port, with this PEM file; none if empty.
+        tls: What a good connection speaks TLS by; plain without.
         hooks: The environment variables that were set for it, see hooks/sitecustomize.py.
     """
 
@@ -69,8 +69,7 @@ class Target:
     idle_s: float
     scratch: tuple[Path, ...]
     storage: Path
-    opening: bytes = b""
-    certificate: str = ""
+    tls: ssl.SSLContext | None = None
     hooks: dict[str, str] = field(default_factory=dict)
 
     def peer(self, timeout_s: float = 5.0) -> Peer:
@@ -144,7 +143,12 @@ def associated(target: Target, proposal: bytes = b"", timeout_s: float = 5.0) ->
 
 
 @contextmanager
-def bare_target(options: BareOptions, directory: Path, hooks: dict[str, str]) -> Iterator[Target]:
+def bare_target(
+    options: BareOptions,
+    directory: Path,
+    hooks: dict[str, str],
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Target]:
     """Run bare pynetdicom; killed at the end, since a stuck thread keeps it from exiting."""
     lines: list[str] = []
     process = subprocess.Popen(
@@ -183,7 +187,7 @@ def bare_target(options: BareOptions, directory: Path, hooks: dict[str, str]) ->
             idle_s=options.network_timeout,
             scratch=(directory,),
             storage=directory / "storage",
-            certificate=options.certificate,
+            tls=tls,
             hooks=hooks,
         )
     finally:
@@ -197,7 +201,10 @@ def bare_target(options: BareOptions, directory: Path, hooks: dict[str, str]) ->
 
 @contextmanager
 def our_target(
-    settings: dict[str, object], directory: Path, hooks: dict[str, str]
+    settings: dict[str, object],
+    directory: Path,
+    hooks: dict[str, str],
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Target]:
     """Run the receiver."""
     scratch = directory / "tmp"
@@ -208,16 +215,14 @@ def our_target(
     if hooks:
         environment["PYTHONPATH"] = HOOKS
     with running_receiver(landing, **environment) as receiver:
-        yield _target_of(receiver, directory, hooks, opening=_opening(settings))
-
-
-def _opening(settings: dict[str, object]) -> bytes:
-    """Return a PROXY header of the balancer's own (LOCAL) where the receiver wants one."""
-    return b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0" if "PROXY_PROTOCOL" in settings else b""
+        yield _target_of(receiver, directory, hooks, tls)
 
 
 def _target_of(
-    receiver: ReceiverProcess, directory: Path, hooks: dict[str, str], opening: bytes
+    receiver: ReceiverProcess,
+    directory: Path,
+    hooks: dict[str, str],
+    tls: ssl.SSLContext | None,
 ) -> Target:
     return Target(
         port=receiver.port,
@@ -230,6 +235,6 @@ def _target_of(
         idle_s=30,
         scratch=(directory / "landing", directory / "tmp"),
         storage=directory / "landing" / "incoming",
-        opening=opening,
+        tls=tls,
         hooks=hooks,
     )

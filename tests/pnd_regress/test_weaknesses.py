@@ -5,7 +5,6 @@ The first half says when a release of pynetdicom mends one; the second is what t
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import client_context, make_hospital
 from tests.pnd_regress.target import Target, WeaknessError, bare_target, our_target
 from tests.pnd_regress.weaknesses import FILE, WEAKNESSES, Weakness
 from tests.receiver.sinks import fake_s3
@@ -37,6 +37,8 @@ class Bench:
     def __init__(self, stack: ExitStack, directory: Path) -> None:
         self._stack = stack
         self._directory = directory
+        self._hospital = make_hospital()
+        self._device = client_context(self._hospital.authority, self._hospital.device)
         self._shared: Target | None = None
         self._threads = stack.enter_context(ThreadPoolExecutor(6))
         self._slow: dict[tuple[int, Probe], Future[None]] = {}
@@ -64,12 +66,15 @@ class Bench:
     def _probe_bare(self, weakness: Weakness) -> None:
         directory = self._folder(weakness, "bare")
         options = weakness.bare
-        if weakness.certificate:
-            options = replace(options, certificate=str(_make_certificate(directory)))
+        if weakness.tls:
+            file = directory / "tls.pem"
+            file.write_text(self._hospital.receiver.key + self._hospital.receiver.certificate)
+            options = replace(options, certificate=str(file))
         if weakness.writes:
             options = replace(options, directory=str(directory / "storage"))
             (directory / "storage").mkdir()
-        with bare_target(options, directory, _hooks(weakness, directory)) as target:
+        tls = self._device if weakness.tls else None
+        with bare_target(options, directory, _hooks(weakness, directory), tls) as target:
             weakness.probe(target)
 
     def _probe_ours(self, weakness: Weakness) -> None:
@@ -89,8 +94,11 @@ class Bench:
                     "AWS_SECRET_ACCESS_KEY": "testing",
                     "AWS_DEFAULT_REGION": "us-east-1",
                 }
+            if weakness.tls:
+                settings |= self._hospital.settings
             hooks = _hooks(weakness, directory)
-            weakness.probe(stack.enter_context(our_target(settings, directory, hooks)))
+            tls = self._device if weakness.tls else None
+            weakness.probe(stack.enter_context(our_target(settings, directory, hooks, tls)))
 
     def _share(self) -> Target:
         if self._shared is None:
@@ -111,20 +119,6 @@ def _hooks(weakness: Weakness, directory: Path) -> dict[str, str]:
         name: str(outside / f"{directory.name}-{name}") if value is FILE else value
         for name, value in weakness.hooks.items()
     }
-
-
-def _make_certificate(directory: Path) -> Path:
-    """Make a certificate and its key in one file."""
-    path = directory / "tls.pem"
-    subprocess.run(
-        [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-            "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", path, "-out", path,
-        ],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    return path
 
 
 @pytest.fixture(scope="module")

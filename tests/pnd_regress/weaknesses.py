@@ -28,7 +28,7 @@ class Weakness:
         settings: Of the receiver; with none it shares one with others.
         slow: It waits more than it works: both its parts go on beside the others; needs settings.
         hooks: Names of hooks whose file is made for it, or values (see hooks/sitecustomize.py).
-        certificate: The bare SCP speaks TLS.
+        tls: Both speak TLS.
         storage: What S3, in which the receiver then stores, answers to the first requests.
         writes: The bare SCP's handler writes files.
     """
@@ -39,7 +39,7 @@ class Weakness:
     settings: dict[str, object] = field(default_factory=dict)
     slow: bool = False
     hooks: dict[str, str] = field(default_factory=dict)
-    certificate: bool = False
+    tls: bool = False
     storage: tuple[Behaviour, ...] = ()
     writes: bool = False
 
@@ -85,8 +85,8 @@ WEAKNESSES = (
     Weakness(
         number=4,
         probe=timing.a_stalled_handshake_blocks_nobody,
-        certificate=True,
-        settings={"PROXY_PROTOCOL": "true", "WORKERS": 1},
+        tls=True,
+        settings={"WORKERS": 1},
         slow=True,
     ),
     Weakness(number=5, probe=size.a_length_is_checked_before_it_is_read),

@@ -25,6 +25,8 @@ EVERY_OPTION: dict[str, str] = {
     "MaximumAssociations": "100",
     "MaximumAssociationsPerAETitle": "10",
     "MaximumAssociationsPerAddress": "50",
+    "ReceiverTLSSecretARN": "arn:aws:secretsmanager:{region}:{account}:secret:storescp/tls-AbC123",
+    "BindAETitleToCertificate": "true",
     "NetworkTimeout": "120",
     "SupportedSOPClassUIDs": "1.2.840.10008.5.1.4.1.1.2,1.2.840.10008.5.1.4.1.1.4",
     "LoadBalancerScheme": "internal",
@@ -50,11 +52,15 @@ EVERY_OPTION: dict[str, str] = {
 
 EXCLUSIVE: tuple[set[str], ...] = (
     {"LoadBalancerScheme", "ElasticIPs"},
+    {"TLSCertificateARN", "ReceiverTLSSecretARN"},
     {"CreateKMSKey", "KMSKeyARN"},
     {"ReplicaBucketARN", "KMSKeyARN"},
     {"ReplicaBucketARN", "CreateKMSKey"},
 )
 """What no stack can have both of: rules refuse it."""
+NEEDS: dict[str, tuple[str, ...]] = {"BindAETitleToCertificate": ("ReceiverTLSSecretARN",)}
+"""What is good only together with others."""
+RECEIVER_TLS = ("ReceiverTLSSecretARN", "BindAETitleToCertificate")
 
 
 def chosen(region: str, *names: str) -> dict[str, str]:

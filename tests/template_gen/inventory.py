@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from template_gen.product import REGIONS, read_release
-from tests.template_gen.choices import everything_but
+from tests.template_gen.choices import RECEIVER_TLS, everything_but
 from tests.template_gen.rendering import REQUIRED, document, render_document
 
 RECORDED = Path(__file__).with_name("golden") / "released.json"
@@ -39,8 +39,15 @@ STACKS: dict[str, tuple[str, ...] | None] = {
         "CreateKMSKey",
         "ReplicaBucketARN",
         "ExistingDatastoreID",
+        *RECEIVER_TLS,
     ),
-    "own key": ("LoadBalancerScheme", "KMSKeyARN", "ReplicaBucketARN", "ExistingDatastoreID"),
+    "own key": (
+        "LoadBalancerScheme",
+        "KMSKeyARN",
+        "ReplicaBucketARN",
+        "ExistingDatastoreID",
+        "TLSCertificateARN",
+    ),
 }
 """Stacks that are compared: the choices that each leaves out, None for all."""
 

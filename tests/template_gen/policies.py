@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.template_gen.choices import everything_but
+from tests.template_gen.choices import RECEIVER_TLS, everything_but
 from tests.template_gen.rendering import of_type, render
 
 FOLDER = Path(__file__).with_name("golden") / "policies"
@@ -31,9 +31,11 @@ def stacks() -> dict[str, dict[str, Any]]:
 
     return {
         MINIMAL: render(REGION, **zones),
-        "existing key, no copies": stack("CreateKMSKey", "ReplicaBucketARN"),
-        "own key and data store": stack("KMSKeyARN", "ReplicaBucketARN", "ExistingDatastoreID"),
-        "copies, no key": stack("KMSKeyARN", "CreateKMSKey"),
+        "existing key, no copies": stack("CreateKMSKey", "ReplicaBucketARN", *RECEIVER_TLS),
+        "own key and data store": stack(
+            "KMSKeyARN", "ReplicaBucketARN", "ExistingDatastoreID", *RECEIVER_TLS
+        ),
+        "copies, no key": stack("KMSKeyARN", "CreateKMSKey", "TLSCertificateARN"),
     }
 
 

@@ -23,6 +23,7 @@ REQUIRED = {
     "VpcCIDR": "10.0.0.0/16",
 }
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0123abcd-0123-0123-0123-0123456789ab"
+TLS_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:storescp/tls-AbC123"  # noqa: S105 - where it is, not what
 ACCOUNT = "555555555555"
 """cloud-radar's."""
 

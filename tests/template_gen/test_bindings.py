@@ -16,7 +16,7 @@ from importer.environment import (
 )
 from receiver.settings import Settings
 from template_gen import bindings
-from tests.template_gen.rendering import document, of_type, render
+from tests.template_gen.rendering import TLS_SECRET, document, of_type, render
 
 FUNCTIONS: dict[str, type[EnvSettings]] = {
     "StartImport": StartImportSettings,
@@ -53,9 +53,23 @@ def _receiver_environment(**parameters: str) -> dict[str, str]:
 
 def test_the_receivers_environment_is_exactly_its_settings() -> None:
     """A setting added in code and not bound fails here and in the build."""
-    declared = [spec.env for spec in Settings.specs().values()]
+    declared = [spec.env for spec in Settings.specs().values() if not spec.secret]
 
     assert declared == list(_receiver_environment())
+
+
+def test_secret_settings_come_from_the_secret_and_from_nowhere_else() -> None:
+    """ECS reads them as the task starts; without a secret there is nothing to read."""
+    secret = [spec.env for spec in Settings.specs().values() if spec.secret]
+    bound = _container(render(ReceiverTLSSecretARN=TLS_SECRET))["Secrets"]
+
+    assert secret == ["TLS_CERTIFICATE", "TLS_PRIVATE_KEY", "TLS_CLIENT_CA"]
+    assert {pair["Name"]: pair["ValueFrom"] for pair in bound} == {
+        "TLS_CERTIFICATE": f"{TLS_SECRET}:certificate::",
+        "TLS_PRIVATE_KEY": f"{TLS_SECRET}:privateKey::",
+        "TLS_CLIENT_CA": f"{TLS_SECRET}:clientCA::",
+    }
+    assert "Secrets" not in _container(render())
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -108,6 +122,7 @@ def test_a_function_reads_its_environment_as_the_stack_writes_it(function: str) 
         ("MaximumAssociations", "10", "MAXIMUM_ASSOCIATIONS"),
         ("MaximumAssociationsPerAETitle", "20", "MAXIMUM_ASSOCIATIONS_PER_AE_TITLE"),
         ("MaximumAssociationsPerAddress", "40", "MAXIMUM_ASSOCIATIONS_PER_ADDRESS"),
+        ("BindAETitleToCertificate", "true", "BIND_AE_TITLE_TO_CERTIFICATE"),
         ("SupportedSOPClassUIDs", "1.2.840.10008.5.1.4.1.1.2", "SUPPORTED_SOP_CLASS_UIDS"),
         ("LogLevel", "DEBUG", "LOG_LEVEL"),
     ],

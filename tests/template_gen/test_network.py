@@ -13,6 +13,7 @@ from tests.receiver_process import ReceiverProcess
 from tests.template_gen.rendering import (
     ACCOUNT,
     CERTIFICATE,
+    TLS_SECRET,
     document,
     of_type,
     policy_of,
@@ -56,6 +57,14 @@ def test_with_a_certificate_the_listener_is_tls_12_or_13() -> None:
     assert listener["Certificates"] == [{"CertificateArn": CERTIFICATE}]
     assert listener["SslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
     assert "ListenerAttributes" not in listener
+
+
+def test_with_tls_in_the_servers_the_listener_passes_tcp_through() -> None:
+    """Whoever has the key must hear the handshake."""
+    listener = _properties("PacsListener", ReceiverTLSSecretARN=TLS_SECRET)
+
+    assert (listener["Protocol"], listener["Port"]) == ("TCP", "11112")
+    assert "Certificates" not in listener
 
 
 def test_there_is_one_listener() -> None:

@@ -20,7 +20,9 @@ from tests.template_gen.choices import (
     CLINIC,
     EVERY_OPTION,
     EXCLUSIVE,
+    NEEDS,
     OFFICE,
+    RECEIVER_TLS,
     chosen,
     everything_but,
 )
@@ -29,6 +31,7 @@ from tests.template_gen.rule_evaluator import Facts, failures
 
 VPC = REQUIRED["VpcID"]
 ROLE = "arn:aws:iam::123456789012"
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"  # noqa: S105 - where one is, not what
 TLS = {"TLSCertificateARN"}
 PEERS = ("PeerCIDR1", "PeerCIDR2", "PeerCIDR3")
 SETS_AT_LEAST = 60
@@ -79,7 +82,7 @@ NAMED: dict[str, tuple[str, ...]] = {
         )
         for tls, key, peers in product((False, True), KEYS, range(len(PEERS) + 1))
     },
-    **{f"{name} alone": (name,) for name in EVERY_OPTION if name != "AutoscaleMaxCapacity"},
+    **{f"{name} alone": (name, *NEEDS.get(name, ())) for name in EVERY_OPTION if name != "AutoscaleMaxCapacity"},
 }  # fmt: skip
 """Sets made of the usual choices, by parameter."""
 GIVEN: dict[str, dict[str, str]] = {
@@ -124,9 +127,24 @@ GIVEN: dict[str, dict[str, str]] = {
     "own key, everything else": {},
 }
 EVERYTHING_BUT = {
-    "no key, everything else": ("LoadBalancerScheme", "CreateKMSKey", "KMSKeyARN"),
-    "existing key, everything else": ("ElasticIPs", "CreateKMSKey", "ReplicaBucketARN"),
-    "own key, everything else": ("ElasticIPs", "KMSKeyARN", "ReplicaBucketARN"),
+    "no key, everything else": (
+        "LoadBalancerScheme",
+        "CreateKMSKey",
+        "KMSKeyARN",
+        "TLSCertificateARN",
+    ),
+    "existing key, everything else": (
+        "ElasticIPs",
+        "CreateKMSKey",
+        "ReplicaBucketARN",
+        *RECEIVER_TLS,
+    ),
+    "own key, everything else": (
+        "ElasticIPs",
+        "KMSKeyARN",
+        "ReplicaBucketARN",
+        "TLSCertificateARN",
+    ),
 }
 GOOD = [*NAMED, *GIVEN]
 
@@ -191,6 +209,10 @@ REFUSED_BY_PARAMETER = [
     ("MaximumAssociations", "1001", "from 1 to 1000"),
     ("MaximumAssociationsPerAETitle", "-1", "from 0 to 1000"),
     ("MaximumAssociationsPerAddress", "1001", "from 0 to 1000"),
+    ("ReceiverTLSSecretARN", "storescp/tls", "secret:NAME-XXXXXX"),
+    ("ReceiverTLSSecretARN", f"{SECRET}:storescp/tls", "last six characters"),
+    ("ReceiverTLSSecretARN", f"{SECRET}:tls-AbC123:privateKey::", "whole ARN"),
+    ("BindAETitleToCertificate", "CN", "true, false"),
     ("SupportedSOPClassUIDs", "CT Image Storage", "digits and dots"),
     ("LoadBalancerScheme", "public", "internet-facing, internal"),
     ("ElasticIPs", "yes", "true, false"),
@@ -272,6 +294,16 @@ REFUSED_BY_RULE: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
         "us-east-1",
         {"CreateKMSKey": "true", "KMSKeyARN": KEY},
         ("CreateKMSKey or KMSKeyARN", "not both"),
+    ),
+    (
+        "us-east-1",
+        chosen("us-east-1", "TLSCertificateARN", "ReceiverTLSSecretARN"),
+        ("TLSCertificateARN (the load balancer ends TLS) or ReceiverTLSSecretARN", "not both"),
+    ),
+    (
+        "us-east-1",
+        chosen("us-east-1", "TLSCertificateARN", "BindAETitleToCertificate"),
+        ("BindAETitleToCertificate needs ReceiverTLSSecretARN",),
     ),
     *(
         ("us-east-1", {"ReplicaBucketARN": "arn:aws:s3:::copies"} | key, ("ReplicaBucketARN",))

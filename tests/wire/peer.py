@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 from dataclasses import dataclass
 
@@ -43,19 +44,33 @@ class Peer(RawScu):
         port: Of the receiver.
         address: Source address, what the receiver logs as `peer`.
         timeout_s: Of each read and write.
+        tls: What to speak TLS by; plain without.
     """
 
-    def __init__(self, port: int, address: str, timeout_s: float = 15.0) -> None:
+    def __init__(
+        self,
+        port: int,
+        address: str,
+        timeout_s: float = 15.0,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.port = port
         self.address = address
         self.socket = socket.create_connection(
             ("127.0.0.1", port), timeout=timeout_s, source_address=(address, 0)
         )
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket)
 
     def again(self) -> Peer:
         """Open another connection from the same address."""
         return Peer(self.port, self.address)
+
+    def take(self, count: int) -> bytes:
+        """Read so many bytes, or those that come before the end."""
+        return self._exactly(count)
 
     def answer(self) -> Answer:
         """Read the next PDU, or the end."""

@@ -36,6 +36,7 @@ class Use(Enum):
 
     OPEN = "default settings"
     STRICT = "one SOP class, two AE titles, two associations"
+    TLS = "mutual TLS in the receiver"
     DRAINING = "told to stop while an association is open"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 import tempfile
 import time
 from collections import Counter
@@ -21,6 +22,7 @@ from tests.receiver_process import ReceiverProcess, running_receiver
 from tests.wire.datasets import sent
 from tests.wire.peer import HONEST, RELEASED, Peer, status
 from tests.wire.row import PROPOSAL, Line, Row, Sent, Use
+from tests.wire.rows_tls import honest, hospital
 
 GROWTH_BYTES = 48 * MIB
 """What may be warm afterwards: buffers of two workers, allocators, tables."""
@@ -35,8 +37,10 @@ SETTINGS: dict[Use, dict[str, object]] = {
         "SUPPORTED_SOP_CLASS_UIDS": wire.CT.decode(),
         "MAXIMUM_ASSOCIATIONS": 2,
     },
+    Use.TLS: {},
     Use.DRAINING: {"WORKERS": 1},
 }
+"""What differs from the defaults; certificates are made when the receiver is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Stage:
     """A running receiver and what was played against it.
 
     Attributes:
+        tls: What honest senders speak TLS by; plain without.
         held: An association that was opened before the receiver was told to stop.
         base: What it used before the first row.
         peak: Watches its memory; not of one that is to end.
@@ -62,6 +67,7 @@ class Stage:
 
     receiver: ReceiverProcess
     landed: Landed
+    tls: ssl.SSLContext | None = None
     held: Peer | None = None
     base: Usage = field(init=False)
     peak: PeakMemory | None = None
@@ -145,7 +151,7 @@ class Stage:
             assert self.held.answer() == status(0)
             self.acked.append(one)
         else:
-            with Peer(self.receiver.port, HONEST) as peer:
+            with Peer(self.receiver.port, HONEST, tls=self.tls) as peer:
                 peer.send(PROPOSAL)
                 assert peer.answer().what == "A-ASSOCIATE-AC"
                 self.store_and_release(peer)
@@ -240,8 +246,10 @@ class Theatre:
         directory = self._directory / use.name
         directory.mkdir()
         settings = {"LOG_LEVEL": "DEBUG", "METRICS_INTERVAL": 1, "BATCH_IDLE": 1, **SETTINGS[use]}
+        if use is Use.TLS:
+            settings |= hospital().settings
         receiver = self._stack.enter_context(running_receiver(directory, **settings))
-        stage = Stage(receiver, Landed(directory))
+        stage = Stage(receiver, Landed(directory), honest() if use is Use.TLS else None)
         for _ in range(4):  # each worker has served once: imports, pools and threads are there
             stage.be_honest()
         if use is Use.DRAINING:

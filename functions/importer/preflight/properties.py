@@ -20,6 +20,7 @@ TASK_CPU = "TaskCPU"
 DESIRED_COUNT = "TaskDesiredCount"
 MAX_CAPACITY = "AutoscaleMaxCapacity"
 CERTIFICATE = "TLSCertificateARN"
+TLS_SECRET = "ReceiverTLSSecretARN"  # noqa: S105 - a parameter's name
 SCHEME = "LoadBalancerScheme"
 ELASTIC_IPS = "ElasticIPs"
 TASK_SECURITY_GROUP = "TaskSecurityGroupID"
@@ -50,6 +51,7 @@ class Properties:
     desired_count: int = 0
     max_capacity: int = 0
     certificate: str = ""
+    tls_secret: str = ""
     scheme: str = INTERNET_FACING
     elastic_ips: bool = False
     task_security_group: str = ""
@@ -106,8 +108,8 @@ _READ: dict[str, Any] = {
 }
 _KEYS = (
     VPC_ID, PUBLIC_SUBNETS, PRIVATE_SUBNETS, ZONES, SECURITY_GROUP, VPC_CIDR, TASK_CPU, DESIRED_COUNT,
-    MAX_CAPACITY, CERTIFICATE, SCHEME, ELASTIC_IPS, TASK_SECURITY_GROUP, ROUTE_TABLES, DATASTORE, KMS_KEY,
-    CREATE_KEY, KMS_SERVICES, WHOLE_NUMBERS, IMAGE,
+    MAX_CAPACITY, CERTIFICATE, TLS_SECRET, SCHEME, ELASTIC_IPS, TASK_SECURITY_GROUP, ROUTE_TABLES,
+    DATASTORE, KMS_KEY, CREATE_KEY, KMS_SERVICES, WHOLE_NUMBERS, IMAGE,
 )  # fmt: skip
 _SOURCES: dict[str, tuple[str, str]] = {
     field.name: (key, str(field.type)) for field, key in zip(fields(Properties), _KEYS, strict=True)

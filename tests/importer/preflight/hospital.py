@@ -67,6 +67,7 @@ def build_hospital(ec2: Any) -> Hospital:
             "TaskDesiredCount": "1",
             "AutoscaleMaxCapacity": "3",
             "TLSCertificateARN": "",
+            "ReceiverTLSSecretARN": "",
             "LoadBalancerScheme": "internet-facing",
             "ElasticIPs": "false",
             "TaskSecurityGroupID": "",

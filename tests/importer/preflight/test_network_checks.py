@@ -128,6 +128,11 @@ CASES = {
         GOOD, with_routes((TO_INTERNET,), (), endpoints=INTERFACES[:3], groups=OPEN), FAULT,
         "PrivateSubnetIDs", ("or VPC endpoints for eu-west-1.logs;".rstrip(";"),), ("VPCエンドポイント（eu-west-1.logs）",),
     ),
+    "no endpoint for the secret of TLS": Case(
+        replace(GOOD, tls_secret="arn:aws:secretsmanager:eu-west-1:1:secret:tls-AbC123"),  # noqa: S106 - its ARN
+        with_routes((TO_INTERNET,), (), endpoints=INTERFACES, groups=OPEN), FAULT,
+        "PrivateSubnetIDs", ("VPC endpoints for eu-west-1.secretsmanager",), ("eu-west-1.secretsmanager",),
+    ),
     "endpoint not yet available": Case(
         GOOD,
         with_routes(

@@ -24,7 +24,10 @@ _REGION_OF_IMAGE = re.compile(r"[0-9]{12}\.dkr\.ecr\.([a-z0-9-]+)\.")
 
 
 def needed_services(p: Properties, region: str) -> tuple[str, ...]:
-    """Return the endpoint services that a server needs; the image comes from its own Region."""
+    """Return the endpoint services that a server needs; the image comes from its own Region.
+
+    With TLS in the servers also Secrets Manager's, from where ECS reads certificate and key.
+    """
     found = _REGION_OF_IMAGE.match(p.image)
     image_region = found[1] if found else region
     names = [
@@ -34,6 +37,8 @@ def needed_services(p: Properties, region: str) -> tuple[str, ...]:
         f"com.amazonaws.{region}.s3",
         f"com.amazonaws.{region}.logs",
     ]
+    if p.tls_secret:
+        names.append(f"com.amazonaws.{region}.secretsmanager")
     return tuple(dict.fromkeys(names))
 
 
