@@ -28,7 +28,8 @@ from receiver.stream import LOOKAHEAD_BYTES, Stream
 from receiver.syntaxes import (
     STORAGE_COMMITMENT,
     VERIFICATION,
-    printable,
+    known_uid,
+    shown_uid,
     uid_fault,
     uid_text,
 )
@@ -139,8 +140,8 @@ class Reception:
         self._service = service
         self._context_id = context.context_id
         self._identity = Identity(
-            sop_class_uid=_safe_uid(command.sop_class),
-            sop_instance_uid=_safe_uid(command.sop_instance),
+            sop_class_uid=shown_uid(command.sop_class),
+            sop_instance_uid=shown_uid(command.sop_instance),
             transfer_syntax_uid=context.transfer_syntax,
         )
         self._refusal = refusal
@@ -293,8 +294,8 @@ class Reception:
                 sop_class_uid=self._identity.sop_class_uid,
                 sop_instance_uid=self._identity.sop_instance_uid,
                 transfer_syntax_uid=self._identity.transfer_syntax_uid,
-                study_instance_uid=_printable_or_empty(uids.get(STUDY_INSTANCE_UID, "")),
-                series_instance_uid=_printable_or_empty(uids.get(SERIES_INSTANCE_UID, "")),
+                study_instance_uid=known_uid(uids.get(STUDY_INSTANCE_UID, "")),
+                series_instance_uid=known_uid(uids.get(SERIES_INSTANCE_UID, "")),
             )
             self._assembly.identify(self._identity)
             self._sound = True
@@ -344,18 +345,6 @@ def refuse(service: StoreService, identity: Identity, refusal: Refusal) -> tuple
         sop_instance_uid=identity.sop_instance_uid,
     )
     return refusal.status, f"{refusal.reason.value}: {refusal.detail}"
-
-
-def _safe_uid(raw: bytes) -> str:
-    return printable(uid_text(raw))
-
-
-_LONGEST_UID = 256
-"""What HealthImaging takes for a Study or Series Instance UID."""
-
-
-def _printable_or_empty(uid: str) -> str:
-    return uid if len(uid) <= _LONGEST_UID and uid.isascii() and uid.isprintable() else ""
 
 
 def _feed(walk: HeaderWalk, views: Sequence[memoryview], count: int) -> None:

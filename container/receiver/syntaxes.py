@@ -60,6 +60,10 @@ syntax is refused at negotiation (result 4), not stored in the hope that somebod
 
 _MAX_UID = 64
 _UID = re.compile(rb"[0-9.]{1,64}")
+_UID_LIKE = re.compile(r"[0-9. \\]*")
+"""Digits and dots; blanks and several values too, which tell what is wrong with a device."""
+_LONG_UID = re.compile(r"[0-9.]{1,256}")
+"""HealthImaging takes Study and Series Instance UIDs of up to 256 characters."""
 
 
 def _non_storage() -> frozenset[str]:
@@ -101,12 +105,18 @@ def uid_text(raw: bytes) -> str:
     return raw.rstrip(b"\0 ").decode("ascii", "backslashreplace")
 
 
-def printable(text: str) -> str:
-    """Return `text` as at most 64 printable ASCII characters: fit for a log line or a file meta."""
-    if len(text) <= _MAX_UID and text.isascii() and text.isprintable() and "\\" not in text:
-        return text
-    escaped = text.encode("unicode_escape").decode("ascii")
-    return escaped[:_MAX_UID]
+def shown_uid(raw: bytes) -> str:
+    """Return a UID fit for a log line, a record or a file meta: at most 64 characters of what UIDs are made of.
+
+    Empty if it is anything else: a device that fills in a name sends a patient's.
+    """
+    text = uid_text(raw)
+    return text.replace("\\", "\\\\")[:_MAX_UID] if _UID_LIKE.fullmatch(text) else ""
+
+
+def known_uid(text: str) -> str:
+    """Return a Study or Series Instance UID as HealthImaging would take it; empty if it is no UID."""
+    return text if _LONG_UID.fullmatch(text) else ""
 
 
 @lru_cache(maxsize=1024)

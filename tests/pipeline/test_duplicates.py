@@ -7,33 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from tests.builders import Instance, make_instance, new_uid
 from tests.deadline import wait_until
 from tests.part10 import parse
 from tests.pipeline.conftest import Product
+from tests.pipeline.emulated import body_of, client, keys_of, landing_bucket, table
 from tests.raw_scu import SUCCESS, RawAssociation
 from tests.receiver_process import running_receiver
-
-
-def client(product: Product, service: str) -> Any:
-    """Return a client of the product's emulated AWS."""
-    return boto3.client(
-        service,
-        endpoint_url=f"http://127.0.0.1:{product.environ['AWS_PORT']}",
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the emulator asks for any
-    )
-
-
-def landing_bucket(product: Product) -> str:
-    """Return the bucket that the template calls so."""
-    names = [bucket["Name"] for bucket in client(product, "s3").list_buckets()["Buckets"]]
-    (name,) = [name for name in names if "landing" in name.lower()]
-    return str(name)
 
 
 @pytest.fixture
@@ -61,10 +43,8 @@ def store(port: int, *instances: Instance) -> None:
 
 def records_of(product: Product, uid: str) -> list[dict[str, Any]]:
     """Return what the ledger has of a SOP Instance UID."""
-    dynamodb = client(product, "dynamodb")
-    (table,) = dynamodb.list_tables()["TableNames"]
-    items: list[dict[str, Any]] = dynamodb.query(
-        TableName=table,
+    items: list[dict[str, Any]] = client(product, "dynamodb").query(
+        TableName=table(product),
         KeyConditionExpression="pk = :pk",
         ExpressionAttributeValues={":pk": {"S": f"UID#{uid}"}},
     )["Items"]
@@ -154,10 +134,6 @@ def test_one_uid_in_two_studies_is_said_by_itself(product: Product) -> None:
 
 def landed_datasets(product: Product) -> set[bytes]:
     """Return the datasets of everything that lies in the landing bucket."""
-    s3, bucket = client(product, "s3"), landing_bucket(product)
-    found = set()
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="incoming/"):
-        for item in page.get("Contents", ()):
-            body = s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
-            found.add(parse(body).dataset)
-    return found
+    bucket = landing_bucket(product)
+    keys = keys_of(product, bucket, "incoming/")
+    return {parse(body_of(product, bucket, key)).dataset for key in keys}
