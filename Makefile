@@ -78,6 +78,10 @@ bench: setup ## measure against peers on a quiet machine; writes bench/results.j
 soak: setup ## a receiver under mixed load for long: memory, threads, descriptors stay flat [SECONDS=3600 SEED=1]
 	@$(BIN)/python -m bench.soak $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)")
 
+.PHONY: fuzz
+fuzz: setup ## mutated sessions against the receiver, led by coverage, then over TCP [SECONDS=600 SEED=1]
+	@$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds "$(SECONDS)") $(if $(SEED),--seed "$(SEED)")
+
 .PHONY: bench-readme
 bench-readme: setup ## put the table of bench/results.json into README.md
 	@$(BIN)/python -m bench.report --write

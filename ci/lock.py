@@ -39,4 +39,5 @@ if __name__ == "__main__":
     lock("setup.cfg", "functions/requirements.txt", "importer", constraint="ci/requirements.txt")
     lock("ci/tools.in", "ci/tools.txt")
     lock("ci/scan.in", "ci/scan.txt")
+    lock("ci/fuzz.in", "ci/fuzz.txt")
     lock("ci/lambda.in", "ci/lambda.txt", dependencies=False)

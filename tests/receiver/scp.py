@@ -12,7 +12,7 @@ from typing import Any, Self
 from contract.reasons import WireReason
 from receiver.association import AssociationContext, serve
 from receiver.deadlines import Watchdog
-from receiver.ports import Identity, Origin, StoreError
+from receiver.ports import Identity, Landing, Origin, StoreError
 from receiver.settings import Settings
 
 META = b"[meta]"
@@ -160,6 +160,30 @@ class Record:
         return [fields["reason"] for name, fields in self.events if name == event]
 
 
+def context_of(
+    settings: Settings,
+    landing: Landing,
+    record: Record,
+    *,
+    watchdog: Watchdog,
+    draining: threading.Event,
+    cutting: threading.Event,
+    on_associated: Callable[[], None] = lambda: None,
+) -> AssociationContext:
+    """Return what an association needs, with `record` for everything that counts, limits and logs."""
+    return AssociationContext(
+        settings=settings,
+        landing=landing,
+        limit=record,
+        counters=record,
+        log=record,
+        watchdog=watchdog,
+        draining=draining,
+        cutting=cutting,
+        on_associated=on_associated,
+    )
+
+
 class LoopbackScp:
     """A listener thread that serves each connection by `association.serve` on a thread of its own."""
 
@@ -201,12 +225,10 @@ class LoopbackScp:
         self.associated += 1
 
     def _accept(self) -> None:
-        context = AssociationContext(
-            settings=self.settings,
-            landing=self.landing,
-            limit=self.record,
-            counters=self.record,
-            log=self.record,
+        context = context_of(
+            self.settings,
+            self.landing,
+            self.record,
             watchdog=self.watchdog,
             draining=self.draining,
             cutting=self.cutting,
