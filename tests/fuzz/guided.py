@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import sys
 
-import atheris  # type: ignore[import-not-found]  # of a tool set of its own, see ci/fuzz.in
+import atheris
 
 with atheris.instrument_imports(include=["receiver", "contract"]):
     from tests.fuzz.target import Target, seeds
