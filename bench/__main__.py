@@ -16,17 +16,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import parked, receive_file, record_outcome, report, s3_put
+from bench import hostile, parked, receive_file, record_outcome, report, s3_put
 
 QUICK: dict[str, Callable[[], Sequence[Mapping[str, Any]]]] = {
     "receive_file": lambda: receive_file.run(instances=20, pairs=1),
     "parked": lambda: parked.run(idle_s=2.0),
+    "hostile": lambda: hostile.run(rounds=1, round_s=3.0),
     "s3_put": s3_put.run,
     "record_outcome": lambda: record_outcome.run(instances=400, rounds=1),
 }
 FULL: dict[str, Callable[[], Sequence[Mapping[str, Any]]]] = {
     "receive_file": receive_file.run,
     "parked": parked.run,
+    "hostile": hostile.run,
     "s3_put": s3_put.run,
     "record_outcome": record_outcome.run,
 }

@@ -108,6 +108,9 @@ class _Quiet:
     def announce(self, batch_id: BatchId, *, delay_s: int = 0) -> None:
         pass
 
+    def waiting(self) -> int:
+        return 0
+
     def ask(self, batch_id: BatchId, *, attempt: int, job_id: str) -> None:
         pass
 

@@ -141,6 +141,7 @@ def add_import_pipeline(
             environment=bindings.sweep_environment(p, storage, queues, table),
             statements=[
                 to_both,
+                permissions.count_messages(arn_of(queues.import_queue)),
                 permissions.list_bucket(landing),
                 permissions.read_objects(landing, BATCHES_PREFIX, INCOMING_PREFIX),
                 permissions.seal_batches(landing),

@@ -209,6 +209,11 @@ def consume(queue_arn: Any) -> Statement:
     )
 
 
+def count_messages(queue_arn: Any) -> Statement:
+    """Read how many messages wait in a queue."""
+    return _allow([sqs.GetQueueAttributes], queue_arn)
+
+
 def send(*queue_arns: Any) -> Statement:
     """Send messages."""
     return _allow([sqs.SendMessage], *queue_arns)

@@ -22,8 +22,7 @@ def main() -> None:
     sessions = seeds()
 
     def mutated(data: bytes, max_size: int, seed: int) -> bytes:
-        # S311: nothing secret.
-        return mutate(data, random.Random(seed), sessions)[:max_size]  # noqa: S311
+        return mutate(data, random.Random(seed), sessions)[:max_size]  # noqa: S311 - nothing secret
 
     options = [*sys.argv, f"-max_len={MOST_BYTES}", "-len_control=0"]
     atheris.Setup(options, target.run, custom_mutator=mutated)

@@ -66,7 +66,7 @@ def test_the_oracle_sees_a_false_ack(target: Target, monkeypatch: pytest.MonkeyP
 
 def test_mutation_depends_on_the_seed_alone() -> None:
     """A case can be played again from its number."""
-    one, two = (mutate(seeds()[0], random.Random(7), seeds()) for _ in range(2))  # noqa: S311
+    one, two = (mutate(seeds()[0], random.Random(7), seeds()) for _ in range(2))  # noqa: S311 - likewise
 
     assert one == two != seeds()[0]
 

@@ -300,6 +300,9 @@ class FakeQueues:
     def ask(self, batch_id: BatchId, *, attempt: int, job_id: str) -> None:
         self.outcomes.append(outcome_request(batch_id, attempt, job_id))
 
+    def waiting(self) -> int:
+        return len(self.imports)
+
 
 @dataclass
 class FakeHealthImaging:

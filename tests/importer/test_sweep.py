@@ -211,3 +211,16 @@ def test_a_backlog_is_not_announced_without_end() -> None:
     pipe.sweep()
 
     assert len(pipe.queues.imports) == 100
+
+
+def test_a_long_outage_does_not_fill_the_queue() -> None:
+    """While the queue holds enough, a run sends one at the most: it might be what was lost."""
+    pipe = FakePipeline()
+    for n in range(120):
+        pipe.land(make_batch_id(random=f"{n:012x}"), 1)
+    pipe.clock.now += 301
+
+    for _ in range(4):
+        pipe.sweep()
+
+    assert len(pipe.queues.imports) == 100 + 3

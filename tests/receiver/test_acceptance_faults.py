@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -22,6 +23,7 @@ LOADED = 3.0
 """How much longer than promised a loaded machine may take; bench/ measures the promise itself."""
 STORES_BEFORE_KILL = 1_000
 LIVE_TRANSFERS = 20
+PATIENCE_S = 90.0
 
 
 class Sender(threading.Thread):
@@ -142,6 +144,72 @@ def test_sigterm_with_live_transfers_loses_nothing(start_receiver: Start, landin
     landing.assert_holds(acked)
     assert {row.key for row in landing.rows()} == set(landing.keys())
     assert all(sender.broke is not None for sender in senders)
+
+
+class PatientSender(threading.Thread):
+    """Sends as a modality does: an instance that breaks or is refused is sent again, until it is acknowledged.
+
+    Args:
+        target: Returns the port to connect to, as a load balancer decides it for each connection.
+    """
+
+    def __init__(self, target: Callable[[], int]) -> None:
+        super().__init__()
+        self.acks = Acks()
+        self.associations = 0
+        self._target = target
+        self._in_hand = make_instance(size=400_000)
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Send until told to stop, then until the instance in hand is acknowledged."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            self.associations += 1
+            with contextlib.suppress(OSError, RejectedError):
+                with RawAssociation(self._target()) as association:
+                    while not self._is_done(association):
+                        pass
+                return
+
+    def stop(self) -> None:
+        """Ask it to end after the instance in hand."""
+        self._stopping.set()
+
+    def _is_done(self, association: RawAssociation) -> bool:
+        if association.store(self._in_hand) == SUCCESS:
+            self.acks.add(self._in_hand)
+            if self._stopping.is_set():
+                return True
+            self._in_hand = make_instance(size=400_000)
+        return False
+
+
+def test_rolling_restart_under_20_live_associations(start_receiver: Start, landing: Landed) -> None:
+    """A new task comes, the old one is stopped in the middle of 20 transfers: all that was sent arrives."""
+    old = start_receiver(STOP_TIMEOUT=8)
+    ports = [old.port]
+    senders = [PatientSender(lambda: ports[-1]) for _ in range(LIVE_TRANSFERS)]
+    for sender in senders:
+        sender.start()
+    wait_until(lambda: all(sender.acks.digests for sender in senders), "all are in the middle")
+
+    new = start_receiver()
+    ports.append(new.port)
+    old.terminate()
+    code = old.wait(within_s=60)
+    for sender in senders:
+        sender.stop()
+    for sender in senders:
+        sender.join(PATIENCE_S)
+        assert not sender.is_alive()
+    new.stop()
+
+    acked = set[tuple[str, str]]().union(*(sender.acks.digests for sender in senders))
+    assert code == 0, old.tail()
+    assert not old.noise
+    assert min(sender.associations for sender in senders) >= 2, "all were cut"
+    landing.assert_holds(acked)
 
 
 def test_sigterm_lets_the_instance_in_hand_finish(start_receiver: Start, landing: Landed) -> None:

@@ -8,6 +8,11 @@ from contract.keys import BatchId
 from importer.domain.messages import batch_announcement, outcome_request
 
 _LONGEST_DELAY_S = 900
+_WAITING = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
+)
 
 
 class Queues:
@@ -31,6 +36,13 @@ class Queues:
         self._client.send_message(
             QueueUrl=self._outcome_queue, MessageBody=outcome_request(batch_id, attempt, job_id)
         )
+
+    def waiting(self) -> int:
+        """Return about how many messages the import queue holds; see `ports.Announcements`."""
+        attributes = self._client.get_queue_attributes(
+            QueueUrl=self._import_queue, AttributeNames=list(_WAITING)
+        )["Attributes"]
+        return sum(int(attributes.get(name, 0)) for name in _WAITING)
 
 
 def postpone(client: Any, queue_url: str, receipt_handle: str, wait_s: int) -> None:

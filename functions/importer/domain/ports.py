@@ -249,6 +249,9 @@ class Announcements(Protocol):
     def ask(self, batch_id: BatchId, *, attempt: int, job_id: str) -> None:
         """Ask RecordOutcome to look after a job (or to give our own answer)."""
 
+    def waiting(self) -> int:
+        """Return about how many announcements StartImport has not served yet."""
+
 
 class Telemetry(Protocol):
     """Metrics and log events: our ids, UIDs and numbers only."""

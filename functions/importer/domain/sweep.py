@@ -28,8 +28,11 @@ from importer.domain.ports import (
     Telemetry,
 )
 
-_MOST_ANNOUNCED = 100
-"""Announcements in one run: a backlog must not fill the queue with copies of itself."""
+_MOST_WAITING = 100
+"""Announcements in the queue up to which more are sent: while the import is down, and for days, a backlog must
+not fill the queue with copies of itself."""
+_LEAST_ANNOUNCED = 1
+"""In one run all the same: what the queue holds may be other messages, and none of what was lost."""
 _EXPIRY_AT_EARLIEST_S = 86_400
 """The lifecycle rule counts whole days: before, nothing that was imported can be gone."""
 
@@ -50,6 +53,8 @@ class _Run:
 
     now: float
     announced: int = 0
+    most_announced: int | None = None
+    """Known when the first is to be sent."""
     asked: int = 0
     adopted: int = 0
     unaccounted: int = 0
@@ -223,6 +228,9 @@ class Sweep:
             self._announce(run, batch_id)
 
     def _announce(self, run: _Run, batch_id: BatchId) -> None:
-        if run.announced < _MOST_ANNOUNCED:
+        if run.most_announced is None:
+            room = _MOST_WAITING - self.announcements.waiting()
+            run.most_announced = max(room, _LEAST_ANNOUNCED)
+        if run.announced < run.most_announced:
             run.announced += 1
             self.announcements.announce(batch_id)
