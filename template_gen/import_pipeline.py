@@ -2,13 +2,13 @@
 
 Where a function's failures go:
 
-| function | invoked | what fails is | dead-letter queue | alarm besides the error rate of all |
+| function | invoked | what fails is | dead-letter queue | alarm besides its error rate |
 |---|---|---|---|---|
-| StartImport | by ImportQueue | received again | ImportDeadLetterQueue | its own, OldestUnimportedAlarm |
-| RecordOutcome | by OutcomeQueue | received again | OutcomeDeadLetterQueue | its own, OldestUnimportedAlarm |
+| StartImport | by ImportQueue | received again | ImportDeadLetterQueue | the queue's, OldestUnimportedAlarm |
+| RecordOutcome | by OutcomeQueue | received again | OutcomeDeadLetterQueue | the queue's, OldestUnimportedAlarm |
 | Sweep | by the schedule | done by the next run: an event says nothing but "now" | none, nothing would be in it | SweepSilentAlarm |
 | Redrive, View | by whoever waits for the answer | told to them | none | none |
-| PreflightFunction | by CloudFormation | run again twice, then the stack is refused | none: the stack's events tell | none |
+| PreflightFunction | by CloudFormation | run again twice, then the stack is refused | none: the stack's events tell | none, and no error rate: it runs once |
 
 Nothing runs in parallel for speed: HealthImaging starts one job a second for the whole account, and what Sweep
 does twice at once it does once (every write is conditional).
