@@ -46,13 +46,16 @@ UNUSED_PACKAGES = (
     "pydicom/data/test_files", "pydicom/data/charset_files", "pydicom/data/palettes",
     "pynetdicom/apps", "pynetdicom/benchmarks", "pynetdicom/tests",
 )  # fmt: skip
-KEPT_SERVICES = ("s3", "sts")
+KEPT_SERVICES = ("dynamodb", "s3", "sts")
 """botocore's models: credentials may come from STS; the rest is 27 MB of other services."""
 SYSTEM_FILES = ("/etc/debian_version", "/etc/nsswitch.conf", "/etc/os-release", "/usr/lib/os-release",
                 "/etc/services", "/etc/protocols", "/etc/ssl/openssl.cnf")  # fmt: skip
 DYNAMICALLY_LOADED = ("libgcc_s.so.1",)
 """glibc loads it when a thread ends; no program names it."""
-SMOKE = "import ctypes, ssl, zlib, lzma, bz2, hashlib, socket; import receiver.__main__, receiver.sinks.s3"
+SMOKE = (
+    "import ctypes, ssl, zlib, lzma, bz2, hashlib, socket; import receiver.__main__, receiver.sinks.s3, \
+receiver.commitment.__main__, receiver.commitment.registry"
+)
 
 
 def main(root: Path) -> None:

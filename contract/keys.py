@@ -8,12 +8,16 @@ job on a sub-prefix and nothing is ever copied (quota: 10,000 nested folders a j
     batches/<batch>.json                           the manifest that seals a batch; create-only
     refused/<hour>/<id>.dcm, <id>.json             an instance refused at the wire, and why
     quarantine/<hour>/<id>.json                    a record of why an instance was not imported
+    commitments/requests/<hour>/<id>/request.json  a storage commitment request, before its response;
+                                     result.json   what is answered; delivered.json: that it was
+    commitments/transactions/<digest>.json         which request a Transaction UID was first used for
 
 A batch id starts with its hour, so `batches/<hour>` lists one hour of manifests.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from dataclasses import dataclass
@@ -26,6 +30,7 @@ INCOMING_PREFIX = "incoming/"
 BATCHES_PREFIX = "batches/"
 REFUSED_PREFIX = "refused/"
 QUARANTINE_PREFIX = "quarantine/"
+COMMITMENTS_PREFIX = "commitments/"
 MANIFEST_SUFFIX = ".json"
 INSTANCE_SUFFIX = ".dcm"
 
@@ -39,6 +44,10 @@ so the hour cannot be closed: an upload from a slow line began in it and is not 
 _HOUR_FORMAT = "%Y%m%dT%H"
 _BATCH = re.compile(
     r"(?P<hour>\d{8}T\d{2})-(?P<deadline>\d{10})-(?P<kind>[nbr])-(?P<random>[0-9a-f]{12})"
+)
+_COMMITMENT_REQUESTS = f"{COMMITMENTS_PREFIX}requests/"
+_COMMITMENT_KEY = re.compile(
+    rf"{_COMMITMENT_REQUESTS}(?P<hour>\d{{8}}T\d{{2}})/(?P<random>[0-9a-f]{{32}})/(?P<what>[a-z]+)\.json"
 )
 _INSTANCE_KEY = re.compile(
     r"incoming/(?P<hour>\d{8}T\d{2})/(?P<batch>[^/]+)/(?P<shard>\d{2})/(?P<n>\d{4})/[0-9a-f]{16}\.dcm"
@@ -162,6 +171,59 @@ def next_hour(hour: str) -> str:
     """Return the hour after `hour`."""
     start = datetime.strptime(hour, _HOUR_FORMAT).replace(tzinfo=UTC)
     return (start + timedelta(hours=1)).strftime(_HOUR_FORMAT)
+
+
+class CommitmentObject(StrEnum):
+    """What is kept of a storage commitment request; each is written once."""
+
+    REQUEST = "request"
+    RESULT = "result"
+    """What the requester is told; decided once, however often it is sent."""
+    DELIVERED = "delivered"
+    """That the requester has taken it, or that nobody tries any more."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CommitmentId:
+    """Identity of a storage commitment request: the UTC hour it came in and 128 random bits."""
+
+    hour: str
+    random: str
+
+    @classmethod
+    def new(cls, now: float) -> Self:
+        """Make an id that nobody has; `now` is Unix time (s)."""
+        return cls(hour_of(now), secrets.token_hex(16))
+
+    def __str__(self) -> str:
+        return f"{self.hour}-{self.random}"
+
+    def key(self, what: CommitmentObject) -> str:
+        """Return the key of one of its objects."""
+        return f"{commitments_from(self.hour)}/{self.random}/{what.value}.json"
+
+    @classmethod
+    def parse_key(cls, key: str) -> tuple[Self, CommitmentObject]:
+        """Read the key of one of a request's objects.
+
+        Raises:
+            InvalidKeyError: `key` is none.
+        """
+        match = _COMMITMENT_KEY.fullmatch(key)
+        if match is None or match["what"] not in tuple(CommitmentObject):
+            raise InvalidKeyError(f"not a storage commitment's key: {key!r}")
+        return cls(match["hour"], match["random"]), CommitmentObject(match["what"])
+
+
+def commitments_from(hour: str = "") -> str:
+    """Return what the keys of an hour's storage commitment requests start with; of all of them without."""
+    return f"{_COMMITMENT_REQUESTS}{hour}"
+
+
+def transaction_key(calling_ae_title: str, transaction_uid: str) -> str:
+    """Return the key that says which request first used a Transaction UID: a digest, no text of the wire."""
+    digest = hashlib.sha256(f"{calling_ae_title}\\{transaction_uid}".encode()).hexdigest()
+    return f"{COMMITMENTS_PREFIX}transactions/{digest}.json"
 
 
 def refused_keys(now: float) -> tuple[str, str]:

@@ -43,6 +43,12 @@ class Metric(StrEnum):
     BATCHES_SEALED = "BatchesSealed"
     WORKER_RESTARTS = "WorkerRestarts"
     LOG_LINES_DROPPED = "LogLinesDropped"
+    COMMITMENTS_REQUESTED = "CommitmentsRequested"
+    COMMITMENTS_ANSWERED = "CommitmentsAnswered"
+    COMMITMENTS_UNDELIVERED = "CommitmentsUndelivered"
+    """Answers that nobody tries to deliver any more."""
+    COMMITMENTS_OPEN = "CommitmentsOpen"
+    """Requests that are not answered; every server reports those of all."""
     # Importer
     IMPORT_JOBS_STARTED = "ImportJobsStarted"
     IMPORT_JOBS_FAILED = "ImportJobsFailed"

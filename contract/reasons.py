@@ -46,6 +46,7 @@ class WireReason(StrEnum):
     DIMSE_ORDER = "dimse_order"
     OP_UNEXPECTED = "op_unexpected"
     DUP_INVOCATION = "dup_invocation"
+    COMMITMENT_REFUSED = "commitment_refused"
     NO_DATASET = "no_dataset"
     EMPTY_DATASET = "empty_dataset"
     SOP_CX_MISMATCH = "sop_cx_mismatch"

@@ -13,7 +13,9 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH", "PYTHON
 STOP_TIMEOUT = "10"
 """Ctrl-C should not take two minutes: associations may finish for a quarter of it."""
 
-_FIXED = frozenset({"SCP_PORT", "HEALTH_PORT", "LANDING_URL", "PROXY_PROTOCOL", "STACK_NAME"})
+_FIXED = frozenset(
+    {"SCP_PORT", "HEALTH_PORT", "LANDING_URL", "PROXY_PROTOCOL", "STACK_NAME", "TABLE_NAME"}
+)
 
 
 def base_environment(environ: Mapping[str, str], aws_port: int) -> dict[str, str]:

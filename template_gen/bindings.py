@@ -55,7 +55,9 @@ def bind(settings: type[EnvSettings], values: Mapping[str, Any]) -> Environment:
     return {spec.env: values[name] for name, spec in specs.items()}
 
 
-def receiver_environment(p: Parameters, storage: Storage, workers: AWSHelperFn) -> Environment:
+def receiver_environment(
+    p: Parameters, storage: Storage, table: Any, workers: AWSHelperFn
+) -> Environment:
     """Return the receiver's environment."""
     return bind(
         Settings,
@@ -84,6 +86,12 @@ def receiver_environment(p: Parameters, storage: Storage, workers: AWSHelperFn) 
             "stop_timeout_s": fixed("stop_timeout_s"),
             "metrics_interval_s": fixed("metrics_interval_s"),
             "stack_name": StackName,
+            "commitment_peers": Ref(p.storage_commitment_peers),
+            "commitment_when": Ref(p.storage_commitment_when),
+            "commitment_unknown_after_s": fixed("commitment_unknown_after_s"),
+            "commitment_timeout_s": fixed("commitment_timeout_s"),
+            "commitment_retry_s": fixed("commitment_retry_s"),
+            "ledger_table": Ref(table),
             "log_level": Ref(p.log_level),
         },
     )

@@ -27,7 +27,7 @@ from troposphere.s3 import Bucket, BucketPolicy
 from contract.keys import INCOMING_PREFIX
 from template_gen.conditions import Conditions
 from template_gen.parameters import Parameters
-from template_gen.permissions import CREATE_ONLY_PREFIXES, arn_of
+from template_gen.permissions import CREATE_ONLY_PREFIXES, READABLE_PREFIXES, arn_of
 from template_gen.storage import LOAD_BALANCER_LOG_PREFIX, Storage
 
 _NOBODY = "nobody"
@@ -60,7 +60,7 @@ def add_bucket_policies(
         landing,
         _refuse_overwriting(landing),
         _refuse_deleting(landing, break_glass),
-        _refuse_more_than_writing(landing, receiver),
+        *_refuse_more_than_writing(landing, receiver),
         _refuse_tagging_by_others(landing, tagger),
     )
     _add(template, storage.results, _refuse_deleting(storage.results, break_glass))
@@ -126,15 +126,26 @@ def _refuse_deleting(bucket: Bucket, break_glass: AWSHelperFn) -> Statement:
     )
 
 
-def _refuse_more_than_writing(landing: Bucket, receiver: Role) -> Statement:
+def _refuse_more_than_writing(landing: Bucket, receiver: Role) -> list[Statement]:
+    """Let the receiver add, and read back what storage commitment needs, whatever its role says."""
     arn = arn_of(landing)
-    return Statement(
-        Sid="ReceiverOnlyAdds",
-        Effect=Deny,
-        Principal=Principal("AWS", arn_of(receiver)),
-        NotAction=[s3.PutObject, s3.AbortMultipartUpload],
-        Resource=[arn, Join("/", [arn, "*"])],
-    )
+    whom = Principal("AWS", arn_of(receiver))
+    return [
+        Statement(
+            Sid="ReceiverOnlyAdds",
+            Effect=Deny,
+            Principal=whom,
+            NotAction=[s3.PutObject, s3.AbortMultipartUpload, s3.GetObject, s3.ListBucket],
+            Resource=[arn, Join("/", [arn, "*"])],
+        ),
+        Statement(
+            Sid="ReceiverReadsNoImages",
+            Effect=Deny,
+            Principal=whom,
+            Action=[s3.GetObject],
+            NotResource=_below(landing, *READABLE_PREFIXES),
+        ),
+    ]
 
 
 def _refuse_tagging_by_others(landing: Bucket, tagger: Role) -> Statement:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import And, AWSHelperFn, Equals, Join, Not, Or, Parameter, Ref, Template
+from troposphere import And, AWSHelperFn, Condition, Equals, Join, Not, Or, Parameter, Ref, Template
 
 from template_gen.parameters import Parameters
 
@@ -18,6 +18,10 @@ class Conditions:
     has_peer_cidr_1: str
     has_peer_cidr_2: str
     has_peer_cidr_3: str
+    has_commitment: str
+    answers_peer_cidr_1: str
+    answers_peer_cidr_2: str
+    answers_peer_cidr_3: str
     has_elastic_ips: str
     has_task_security_group: str
     has_private_route_tables: str
@@ -64,6 +68,17 @@ def add_conditions(template: Template, p: Parameters) -> Conditions:
                 _differ(p.peer_cidr_3, p.peer_cidr_2),
             ),
         ),
+        has_commitment=_add(
+            template, "HasStorageCommitment", _is_given(p.storage_commitment_peers)
+        ),
+        **{
+            f"answers_peer_cidr_{n}": _add(
+                template,
+                f"AnswersPeerCIDR{n}",
+                And(Condition("HasStorageCommitment"), Condition(f"HasPeerCIDR{n}")),
+            )
+            for n in (1, 2, 3)
+        },
         has_elastic_ips=_add(template, "HasElasticIPs", _is_true(p.elastic_ips)),
         has_task_security_group=_add(
             template, "HasTaskSecurityGroup", _is_given(p.task_security_group_id)

@@ -26,6 +26,7 @@ class Group(Enum):
     PERFORMANCE = Text("Performance (optional)", "パフォーマンス設定（任意）")
     SECURITY = Text("Security (optional)", "セキュリティ設定（任意）")
     DICOM_DETAILS = Text("DICOM details (optional)", "DICOM詳細設定（任意）")
+    COMMITMENT = Text("Storage commitment (optional)", "ストレージコミットメント設定（任意）")
     NETWORK_OPTIONS = Text("Network options (optional)", "ネットワークの追加設定（任意）")
     SENDERS = Text("Senders: limits and certificates (optional)", "送信元の上限と証明書（任意）")
     DATA = Text("Data (optional)", "データ設定（任意）")

@@ -23,8 +23,8 @@ from troposphere.dynamodb import Table
 from troposphere.events import DeadLetterConfig, Rule, Target
 from troposphere.events import RetryPolicy as EventRetryPolicy
 
+from contract import schema
 from contract.keys import BATCHES_PREFIX, INCOMING_PREFIX
-from importer.domain import schema
 from importer.domain.messages import JOB_EVENT_SOURCE
 from importer.handlers import record_outcome, redrive, start_import, sweep, view
 from template_gen import bindings, permissions

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from awacs.aws import PolicyDocument
 from troposphere import If, NoValue, Ref, Region, Template
+from troposphere.dynamodb import Table
 from troposphere.ecs import (
     Cluster,
     ContainerDefinition,
@@ -19,9 +20,10 @@ from troposphere.ecs import (
     TaskDefinition,
     Ulimit,
 )
-from troposphere.iam import Policy, Role
+from troposphere.iam import Policy, PolicyType, Role
 from troposphere.logs import LogGroup
 
+from contract import schema
 from receiver.settings import Settings
 from template_gen import permissions
 from template_gen.bindings import receiver_environment, receiver_secrets
@@ -57,6 +59,7 @@ def add_ingest_task(
     c: Conditions,
     *,
     storage: Storage,
+    table: Table,
     assets: Assets,
     roles: RoleMaker,
 ) -> IngestTask:
@@ -103,7 +106,21 @@ def add_ingest_task(
             NoValue,
         )
     )
-    environment = receiver_environment(p, storage, assets.workers)
+    template.add_resource(
+        PolicyType(
+            "StorageCommitmentPolicy",
+            Condition=c.has_commitment,
+            Roles=[Ref(task_role)],
+            PolicyName="StorageCommitment",
+            PolicyDocument=PolicyDocument(
+                Version="2012-10-17",
+                Statement=permissions.answer_commitments(
+                    arn_of(storage.landing), arn_of(table), schema.STATE_INDEX
+                ),
+            ),
+        )
+    )
+    environment = receiver_environment(p, storage, table, assets.workers)
     definition = template.add_resource(
         TaskDefinition(
             "PacsServerTaskDef",

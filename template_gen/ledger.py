@@ -13,7 +13,7 @@ from troposphere.dynamodb import (
     Table,
 )
 
-from importer.domain import schema
+from contract import schema
 from template_gen.encryption import Encryption
 
 TITLE = "DicomImportJobTable"

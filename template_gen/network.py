@@ -1,4 +1,4 @@
-"""The load balancer that devices connect to, its target group, and who may reach whom."""
+"""The load balancer that devices connect to, and its target group."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from troposphere import GetAtt, If, NoValue, Ref, Select, Sub, Template
 from troposphere.ec2 import (
     EIP,
     SecurityGroup,
-    SecurityGroupEgress,
-    SecurityGroupIngress,
-    SecurityGroupRule,
     VPCEndpoint,
 )
 from troposphere.elasticloadbalancingv2 import (
@@ -29,6 +26,7 @@ from troposphere.s3 import Bucket, BucketPolicy
 from template_gen.conditions import Conditions
 from template_gen.ingest_service import HEALTH_PORT, SCP_PORT, STOP_TIMEOUT_S
 from template_gen.parameters import Parameters
+from template_gen.security_groups import add_security_groups
 from template_gen.storage import LOAD_BALANCER_LOG_PREFIX
 
 HEALTH_PATH = "/healthz"
@@ -37,7 +35,6 @@ TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 would admit TLS 1.0."""
 IDLE_TIMEOUT_S = 350
 """Above the greatest NetworkTimeout and DIMSETimeout (300); TLS listeners have this one fixed."""
-HTTPS_PORT = 443
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +57,7 @@ def add_network(
     access_logs_policy: BucketPolicy,
 ) -> Network:
     """Add load balancer, listener, target group, security groups and the S3 endpoint."""
-    balancer_group, task_group = _add_security_groups(template, p, c)
+    balancer_group, task_group = add_security_groups(template, p, c)
     load_balancer, addresses = _add_load_balancer(template, p, c, balancer_group, access_logs)
     load_balancer.DependsOn = [access_logs_policy.title]
     target_group = _add_target_group(template, p)
@@ -82,90 +79,6 @@ def add_network(
         target_group=target_group,
         task_security_group=task_group,
     )
-
-
-def _add_security_groups(
-    template: Template, p: Parameters, c: Conditions
-) -> tuple[SecurityGroup, SecurityGroup]:
-    """Add the load balancer's and the tasks' groups; rules are resources of their own, against cycles."""
-    balancer = template.add_resource(
-        SecurityGroup(
-            "LoadBalancerSecurityGroup",
-            GroupDescription="Devices to the load balancer of StoreSCP",
-            VpcId=Ref(p.vpc_id),
-            # A rule that lets nothing out: without one EC2 adds a rule that lets everything out.
-            SecurityGroupEgress=[
-                SecurityGroupRule(
-                    IpProtocol="-1",
-                    CidrIp="127.0.0.1/32",
-                    Description="Nothing but the rules below",
-                )
-            ],
-        )
-    )
-    # No device gets past the load balancer: a forged PROXY header would put another sender's address
-    # into the audit trail.
-    tasks = template.add_resource(
-        SecurityGroup(
-            "TaskSecurityGroup",
-            GroupDescription="Load balancer to the servers of StoreSCP",
-            VpcId=Ref(p.vpc_id),
-            SecurityGroupEgress=[
-                SecurityGroupRule(
-                    IpProtocol="tcp",
-                    FromPort=HTTPS_PORT,
-                    ToPort=HTTPS_PORT,
-                    # S3, ECR and CloudWatch Logs have no fixed addresses.
-                    CidrIp="0.0.0.0/0",
-                    Description="AWS services",
-                )
-            ],
-        )
-    )
-    senders = (
-        ("VpcIngress", p.vpc_cidr, None),
-        ("Peer1Ingress", p.peer_cidr_1, c.has_peer_cidr_1),
-        ("Peer2Ingress", p.peer_cidr_2, c.has_peer_cidr_2),
-        ("Peer3Ingress", p.peer_cidr_3, c.has_peer_cidr_3),
-    )
-    for title, cidr, condition in senders:
-        ingress = template.add_resource(
-            SecurityGroupIngress(
-                title,
-                GroupId=GetAtt(balancer, "GroupId"),
-                IpProtocol="tcp",
-                FromPort=Ref(p.scp_port),
-                ToPort=Ref(p.scp_port),
-                CidrIp=Ref(cidr),
-                Description=f"DICOM from {cidr.title}",
-            )
-        )
-        if condition is not None:
-            ingress.Condition = condition
-    for name, port in (("Dicom", SCP_PORT), ("Health", HEALTH_PORT)):
-        template.add_resource(
-            SecurityGroupEgress(
-                f"LoadBalancer{name}Egress",
-                GroupId=GetAtt(balancer, "GroupId"),
-                DestinationSecurityGroupId=GetAtt(tasks, "GroupId"),
-                IpProtocol="tcp",
-                FromPort=port,
-                ToPort=port,
-                Description=f"{name} port of the servers",
-            )
-        )
-        template.add_resource(
-            SecurityGroupIngress(
-                f"Task{name}Ingress",
-                GroupId=GetAtt(tasks, "GroupId"),
-                SourceSecurityGroupId=GetAtt(balancer, "GroupId"),
-                IpProtocol="tcp",
-                FromPort=port,
-                ToPort=port,
-                Description=f"{name} port from the load balancer",
-            )
-        )
-    return balancer, tasks
 
 
 def _add_load_balancer(

@@ -8,6 +8,31 @@ from receiver.settings import Settings
 from template_gen.form import Form, Group, Text, from_setting
 
 
+def add_commitment(form: Form) -> dict[str, Parameter]:
+    """Add storage commitment, which is off without an address to answer to."""
+    group = Group.COMMITMENT
+    return {
+        "storage_commitment_peers": form.add(
+            "StorageCommitmentPeers",
+            group=group,
+            label=Text(
+                "Devices that ask for storage commitment", "ストレージコミットメント対象機器"
+            ),
+            constraint=Text(
+                "Type AETITLE=host:port, such as CT01=10.0.1.15:104, separated by commas, or leave it empty.",
+                "CT01=10.0.1.15:104 のように AEタイトル=ホスト:ポート をカンマ区切りで入力するか、空にしてください。",
+            ),
+            **from_setting(Settings, "commitment_peers"),
+        ),
+        "storage_commitment_when": form.add(
+            "StorageCommitmentWhen",
+            group=group,
+            label=Text("Commit to storage once an image is", "保存を確約する時点"),
+            **from_setting(Settings, "commitment_when"),
+        ),
+    }
+
+
 def add_network_options(form: Form) -> dict[str, Parameter]:
     """Add what some networks need besides."""
     group = Group.NETWORK_OPTIONS

@@ -36,6 +36,8 @@ class Parameters:
     maximum_associations: Parameter
     network_timeout: Parameter
     supported_sop_class_uids: Parameter
+    storage_commitment_peers: Parameter
+    storage_commitment_when: Parameter
     load_balancer_scheme: Parameter
     elastic_ips: Parameter
     task_security_group_id: Parameter
@@ -73,6 +75,7 @@ def add_parameters(template: Template) -> Parameters:
         **guide_parameters.add_performance(form),
         **guide_parameters.add_security(form),
         **guide_parameters.add_dicom_details(form),
+        **option_parameters.add_commitment(form),
         **option_parameters.add_network_options(form),
         **option_parameters.add_senders(form),
         **option_parameters.add_data(form),

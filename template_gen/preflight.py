@@ -102,6 +102,7 @@ def add_preflight(p: Parameters, c: Conditions, maker: FunctionMaker) -> Preflig
                         if one.Type == "Number" and "AllowedValues" not in one.properties
                     ],
                     names.IMAGE: maker.assets.image,
+                    names.COMMITMENT_PEERS: Ref(p.storage_commitment_peers),
                 }
             ),
         )

@@ -70,7 +70,7 @@ def build_template(release: Release | None = None) -> Template:
         table=table,
         datastore=datastore,
     )
-    task = add_ingest_task(template, p, c, storage=storage, assets=assets, roles=roles)
+    task = add_ingest_task(template, p, c, storage=storage, table=table, assets=assets, roles=roles)
     access_logs_policy = add_bucket_policies(
         template, p, c, storage, receiver=task.task_role, tagger=pipeline.record_outcome.role
     )

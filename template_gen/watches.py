@@ -162,6 +162,16 @@ def _accounting() -> list[Watch]:
             **_own(ProductMetric.INSTANCES_IN_TWO_STUDIES),
         ),
         Watch(
+            title="CommitmentUndeliveredAlarm",
+            meaning=Text(
+                "For three days an answer to a storage commitment request could not be delivered. The images "
+                "are where the ledger says; the device does not know. Look at its address and the route.",
+                "ストレージコミットメントの応答を3日間配信できませんでした。画像の状態は台帳のとおりですが、機器に通知"
+                "されていません。機器のアドレスと経路を確認してください。",
+            ),
+            **_own(ProductMetric.COMMITMENTS_UNDELIVERED),
+        ),
+        Watch(
             title="FullProofLateAlarm",
             meaning=Text(
                 "For more than two days no full proof has compared every image with the bucket: look at the "

@@ -16,6 +16,7 @@ import pytest
 from receiver.settings import Settings
 from tests.corpus import Sample, read_corpus
 from tests.landed import Landed
+from tests.orthanc import find_orthanc
 from tests.receiver_process import ReceiverProcess, running_receiver
 
 # Assertions outside of test modules show their values too; before anything imports these modules.
@@ -35,11 +36,13 @@ _strangers: list[str] = []
 def pytest_configure() -> None:
     """Refuse to run a suite that would leave out its most important tests."""
     missing = [name for name in CLIENTS if shutil.which(name) is None]
+    if find_orthanc() is None:
+        missing.append("Orthanc")
     if missing:
         raise pytest.UsageError(
             f"The tests drive real DICOM clients and cannot find {', '.join(missing)}: "
-            "install DCMTK, GDCM, curl and OpenSSL "
-            "(Debian: apt-get install dcmtk libgdcm-tools curl openssl)."
+            "install DCMTK, GDCM, Orthanc, curl and OpenSSL "
+            "(Debian: apt-get install dcmtk libgdcm-tools orthanc curl openssl)."
         )
 
 

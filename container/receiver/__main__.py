@@ -11,6 +11,7 @@ import resource
 import sys
 
 from contract.settings import SettingsError
+from receiver.companion import Companion
 from receiver.journal import make_journals
 from receiver.listener import PortError, open_listener
 from receiver.logs import JsonLog, describe_exception, install_exception_hooks
@@ -52,14 +53,19 @@ def main() -> int:
             protect_in_background(seat, cells, EcsAgent(agent_uri))
         return AssociationService(seat, recent=recent)
 
+    companion = Companion(log) if settings.commitment_peers else None
+    committer = companion.address if companion is not None else None
     supervisor = Supervisor(
         settings,
         listener=listener,
         health_listener=health_listener,
         cells=cells,
         journals=[make_journals() for _ in range(settings.worker_count)],
-        run_worker=functools.partial(run_worker, settings=settings, build=build),
+        run_worker=functools.partial(
+            run_worker, settings=settings, build=build, committer=committer
+        ),
         log=log,
+        companion=companion,
     )
     try:
         return supervisor.run()

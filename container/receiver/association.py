@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from contract.reasons import WireReason
 from receiver.associate import AssociateRequest, decode_request, encode_accept
 from receiver.closing import linger, reset_at_close
+from receiver.commitments import Commitments
 from receiver.deadlines import FOREVER, Watch, Watchdog
 from receiver.fragments import Fragments, PduArrivedError
 from receiver.messages import Messages
@@ -25,6 +26,7 @@ from receiver.negotiation import (
     accept,
     ae_title_text,
     find_rejection,
+    is_without_address,
     over_limit,
 )
 from receiver.pdu import (
@@ -72,6 +74,7 @@ class AssociationContext:
             worker calls `Watchdog.interrupt_idle` right after setting it.
         on_associated: Called when this connection has become an association.
         tls: What the handshake is held to; None where connections are plain.
+        committer: Where the committer listens; None if storage commitment is not offered.
     """
 
     settings: Settings
@@ -84,6 +87,7 @@ class AssociationContext:
     cutting: threading.Event
     on_associated: Callable[[], None]
     tls: ssl.SSLContext | None = None
+    committer: bytes | None = None
 
 
 def serve(connection: socket.socket, peer: str, context: AssociationContext) -> None:
@@ -128,6 +132,7 @@ class _Association:
         self._outcome = "failed"
         self._on_expiry = WireReason.CONN_IDLE
         self._messages: Messages | None = None
+        self._commitments: Commitments | None = None
         self._calling = ""
 
     def run(self) -> None:
@@ -164,6 +169,7 @@ class _Association:
 
     def close(self) -> None:
         """Give back what the association holds and say how it went."""
+        self._end_commitments()
         if self._responses is not None:
             self._responses.close()
         if self._watch.stalled:
@@ -274,6 +280,13 @@ class _Association:
             window=window,
             **self._security(),
         )
+        if is_without_address(request, context.settings):
+            context.log.warning(
+                "commitment_not_offered",
+                association_id=self._id,
+                calling_ae_title=origin.calling_ae_title,
+                peer=origin.peer,
+            )
         if not self._sender.send(encode_accept(request, acceptance)):
             raise StreamEndedError(End.EOF)
         context.on_associated()
@@ -290,7 +303,18 @@ class _Association:
             fragments=fragments,
             tally=self._tally,
         )
-        self._messages = Messages(service, accepted, request.maximum_length, self._responses)
+        self._commitments = Commitments(
+            context.committer,
+            origin,
+            self._sender,
+            request.maximum_length,
+            keep_s=context.settings.store_deadline_s,
+            response_s=float(context.settings.dimse_timeout_s),
+            log=context.log,
+        )
+        self._messages = Messages(
+            service, accepted, request.maximum_length, self._responses, self._commitments
+        )
         return self._messages
 
     def _security(self) -> dict[str, str]:
@@ -346,6 +370,7 @@ class _Association:
     def _release(self, messages: Messages, arrived: PduArrivedError) -> None:
         self._read_body(arrived)
         messages.drain()
+        self._end_commitments()
         self._outcome = "released"
         # Before the answer: who is told that it is over may open the next one at once.
         self._leave()
@@ -396,11 +421,16 @@ class _Association:
 
     def _abort(self, abort: AbortReason, reason: WireReason, detail: str) -> None:
         self._note_abort("aborted", reason, detail)
+        self._end_commitments()
         self._leave()
         if self._responses is not None:
             self._responses.broken = True  # nothing may follow the A-ABORT
         if self._sender.send(encode_abort(abort)):
             linger(self._connection, self._transport)
+
+    def _end_commitments(self) -> None:
+        if self._commitments is not None:
+            self._commitments.close()
 
     def _note_abort(self, outcome: str, reason: WireReason, detail: str) -> None:
         self._outcome = outcome

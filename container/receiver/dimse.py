@@ -36,6 +36,10 @@ class CommandField(IntEnum):
     C_CANCEL_RQ = 0x0FFF
 
 
+N_EVENT_REPORT_RSP = CommandField.N_EVENT_REPORT_RQ | RESPONSE
+"""The only response that this receiver waits for."""
+
+
 class Command(NamedTuple):
     """What this receiver needs of a command set.
 
@@ -45,6 +49,8 @@ class Command(NamedTuple):
         has_dataset: Whether a data set follows.
         sop_class: Affected or Requested SOP Class UID as sent, padding and all; empty if absent.
         sop_instance: Affected or Requested SOP Instance UID, likewise.
+        type_id: Event Type ID (0000,1002) or Action Type ID (0000,1008); None if there is none.
+        status: Status (0000,0900) of a response; None if there is none.
     """
 
     field: int
@@ -52,17 +58,22 @@ class Command(NamedTuple):
     has_dataset: bool
     sop_class: bytes
     sop_instance: bytes
+    type_id: int | None = None
+    status: int | None = None
 
 
 _ELEMENT = struct.Struct("<HHL")
 _US = struct.Struct("<H")
 _OUTCOME = struct.Struct("<" + 4 * "HHLH")
+_US_ELEMENT = struct.Struct("<HHLH")
 _GROUP_LENGTH = struct.Struct("<HHLL")
 _FIELD = 0x0100
 _MESSAGE_ID = 0x0110
 _RESPONDED_ID = 0x0120
 _DATASET_TYPE = 0x0800
 _STATUS = 0x0900
+_EVENT_TYPE = 0x1002
+_ACTION_TYPE = 0x1008
 
 
 def decode(data: bytes) -> Command:
@@ -93,6 +104,8 @@ def decode(data: bytes) -> Command:
         _number(elements, _DATASET_TYPE) != NO_DATASET,
         elements.get(0x0002) or elements.get(0x0003, b""),
         elements.get(0x1000) or elements.get(0x1001, b""),
+        _optional_number(elements, _ACTION_TYPE, _EVENT_TYPE),
+        _optional_number(elements, _STATUS),
     )
 
 
@@ -101,6 +114,15 @@ def _number(elements: dict[int, bytes], element: int) -> int:
     if value is None or len(value) != _US.size:
         _bad(f"(0000,{element:04X}) is missing or not a number")
     return int(_US.unpack(value)[0])
+
+
+def _optional_number(elements: dict[int, bytes], *names: int) -> int | None:
+    """Return the first of `names` that is there and a number."""
+    for name in names:
+        value = elements.get(name)
+        if value is not None and len(value) == _US.size:
+            return int(_US.unpack(value)[0])
+    return None
 
 
 def _bad(detail: str) -> NoReturn:
@@ -126,6 +148,23 @@ def encode_response(command: Command, status: Status, comment: str = "") -> byte
             ),
             _text(0x0902, comment),
             _uid(0x1000, command.sop_instance),
+        )
+    )
+    return _GROUP_LENGTH.pack(0, 0, 4, len(elements)) + elements
+
+
+def encode_event_report(
+    message_id: int, sop_class: str, sop_instance: str, event_type: int
+) -> bytes:
+    """Return the command set of an N-EVENT-REPORT-RQ with Event Information (PS3.7 table 10.3-1)."""
+    elements = b"".join(
+        (
+            _uid(0x0002, sop_class.encode()),
+            _US_ELEMENT.pack(0, _FIELD, 2, CommandField.N_EVENT_REPORT_RQ),
+            _US_ELEMENT.pack(0, _MESSAGE_ID, 2, message_id),
+            _US_ELEMENT.pack(0, _DATASET_TYPE, 2, NO_DATASET - 1),
+            _uid(0x1000, sop_instance.encode()),
+            _US_ELEMENT.pack(0, _EVENT_TYPE, 2, event_type),
         )
     )
     return _GROUP_LENGTH.pack(0, 0, 4, len(elements)) + elements

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from contract.reasons import WireReason
 from receiver.associate import ContextResult
+from receiver.commitments import Commitments, judge_action, refuse
 from receiver.dimse import (
     MAX_COMMAND_BYTES,
+    N_EVENT_REPORT_RSP,
     RESPONSE,
     Command,
     CommandField,
@@ -24,7 +26,7 @@ from receiver.pdu import (
 from receiver.responses import Responses
 from receiver.status import Status
 from receiver.store import Reception, Refusal, StoreService, judge_command
-from receiver.syntaxes import uid_text
+from receiver.syntaxes import STORAGE_COMMITMENT, uid_text
 
 MAX_CANCELS = 64
 """C-CANCEL-RQs ignored in one association: there is nothing here to cancel (row 25)."""
@@ -38,6 +40,7 @@ class Messages:
         contexts: The accepted presentation contexts by id.
         maximum_length: Longest P-DATA-TF that the peer takes, 0 for no limit.
         responses: Where operations are run and answered.
+        commitments: Storage commitment of the association.
     """
 
     def __init__(
@@ -46,15 +49,22 @@ class Messages:
         contexts: Mapping[int, ContextResult],
         maximum_length: int,
         responses: Responses,
+        commitments: Commitments,
     ) -> None:
         self._service = service
         self._contexts = contexts
         self._maximum_length = maximum_length
         self._responses = responses
+        self._commitments = commitments
         self._cancels = 0
         self._operations: dict[int, Callable[[Command, ContextResult], None]] = {
             CommandField.C_ECHO_RQ: self._echo,
             CommandField.C_STORE_RQ: self._store,
+            CommandField.C_CANCEL_RQ: self._cancel,
+        }
+        self._commitment_operations: dict[int, Callable[[Command, ContextResult], None]] = {
+            CommandField.N_ACTION_RQ: self._commit,
+            N_EVENT_REPORT_RSP: self._take_response,
             CommandField.C_CANCEL_RQ: self._cancel,
         }
 
@@ -88,7 +98,9 @@ class Messages:
             StreamEndedError: Its rest will not come.
         """
         command, context = self._read_command()
-        operation = self._operations.get(command.field)
+        commits = context.abstract_syntax == STORAGE_COMMITMENT
+        operations = self._commitment_operations if commits else self._operations
+        operation = operations.get(command.field)
         if operation is None:
             self._refuse_operation(command, context)
         else:
@@ -151,6 +163,30 @@ class Messages:
             command.message_id, lambda: self._outcome(reception, command, context)
         )
 
+    def _commit(self, command: Command, context: ContextResult) -> None:
+        answer, link = judge_action(command), None
+        if answer is not None:
+            if command.has_dataset:
+                self._skip_dataset(context)
+        else:
+            # On this thread also where a window was granted: requests are few, and the answer may not
+            # come before the response.
+            answer, link = self._commitments.ask(context, self._dataset_pieces(context))
+        if answer.status is not Status.SUCCESS:
+            self._service.counters.add_reason(WireReason.COMMITMENT_REFUSED)
+            refuse(self._service.log, self._service.origin, answer)
+        response = self._encode(command, context, answer.status, answer.comment)
+        self._responses.submit(command.message_id, lambda: response)
+        self._responses.drain()
+        if link is not None:
+            self._commitments.await_report(link, context)
+
+    def _take_response(self, command: Command, context: ContextResult) -> None:
+        if command.has_dataset:
+            self._skip_dataset(context)
+        if not self._commitments.take_response(command):
+            raise _unexpected(f"response {command.field:04X} to nothing")
+
     def _outcome(self, reception: Reception, command: Command, context: ContextResult) -> bytes:
         try:
             status, comment = reception.store()
@@ -197,13 +233,17 @@ class Messages:
         self._answer(command, context, Status.UNRECOGNIZED_OPERATION)
 
     def _skip_dataset(self, context: ContextResult) -> None:
+        for _ in self._dataset_pieces(context):
+            pass
+
+    def _dataset_pieces(self, context: ContextResult) -> Iterator[bytes]:
         fragments = self._service.fragments
         last = False
         while not last:
             fragments.next()
             if fragments.control & PDV_COMMAND or fragments.context_id != context.context_id:
                 raise _order("not the data set that was announced")
-            self._service.stream.skip(fragments.length)
+            yield from self._service.stream.pieces(fragments.length)
             last = bool(fragments.control & PDV_LAST)
 
     def _answer(self, command: Command, context: ContextResult, status: Status) -> None:

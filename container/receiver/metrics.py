@@ -77,15 +77,22 @@ class MetricsReporter:
         self._totals, self._latency = totals, latency
 
     def _document(self, values: dict[Metric, Any], **properties: object) -> dict[str, Any]:
-        names = [{"Name": metric.value, "Unit": metric.unit.value} for metric in values]
-        directive = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": names}
-        return {
-            "event": "metrics",
-            "_aws": {"Timestamp": int(self._clock() * 1000), "CloudWatchMetrics": [directive]},
-            DIMENSION: self._stack_name,
-            **properties,
-            **{metric.value: value for metric, value in values.items()},
-        }
+        return metrics_document(values, self._stack_name, self._clock(), **properties)
+
+
+def metrics_document(
+    values: dict[Metric, Any], stack_name: str, now: float, **properties: object
+) -> dict[str, Any]:
+    """Return an EMF document of `values` at Unix time `now`."""
+    names = [{"Name": metric.value, "Unit": metric.unit.value} for metric in values]
+    directive = {"Namespace": NAMESPACE, "Dimensions": [[DIMENSION]], "Metrics": names}
+    return {
+        "event": "metrics",
+        "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive]},
+        DIMENSION: stack_name,
+        **properties,
+        **{metric.value: value for metric, value in values.items()},
+    }
 
 
 def _histogram(before: list[int], now: list[int]) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from receiver.settings import Settings
 from receiver.syntaxes import (
     APPLICATION_CONTEXT,
     IMPLICIT_VR_LITTLE_ENDIAN,
+    MESSAGE_SYNTAXES,
     NON_STORAGE,
+    STORAGE_COMMITMENT,
     TRANSFER_SYNTAXES,
     VERIFICATION,
 )
@@ -111,9 +113,8 @@ def _judge_calling(
 def accept(request: AssociateRequest, settings: Settings) -> Acceptance:
     """Decide on each proposed context, on the window and on the roles."""
     roles = {role.sop_class_uid: role for role in request.roles}
-    contexts = tuple(
-        _judge(context, settings.supported_sop_class_uids, roles) for context in request.contexts
-    )
+    calling = ae_title_text(request.calling)
+    contexts = tuple(_judge(context, settings, calling, roles) for context in request.contexts)
     accepted = {c.abstract_syntax for c in contexts if c.result == ACCEPTED}
     return Acceptance(
         contexts=contexts,
@@ -132,16 +133,25 @@ def _granted(proposed: int) -> int:
 
 
 def _judge(
-    context: ProposedContext, supported: tuple[str, ...], roles: dict[str, Role]
+    context: ProposedContext, settings: Settings, calling: str, roles: dict[str, Role]
 ) -> ContextResult:
     uid = context.abstract_syntax
     offered = context.transfer_syntaxes
+    commits = uid == STORAGE_COMMITMENT
+    taken = MESSAGE_SYNTAXES if commits else TRANSFER_SYNTAXES
     # The first of the proposer's list that we take: it lists first what it has, so compressed
     # originals come as they are.
-    chosen = next((syntax for syntax in offered if syntax in TRANSFER_SYNTAXES), None)
+    chosen = next((syntax for syntax in offered if syntax in taken), None)
     role = roles.get(uid)
-    if not _is_served(uid, supported):
+    if commits and settings.commitment_peers:
+        served = True
+    else:
+        served = is_served(uid, settings.supported_sop_class_uids) and not commits
+    if not served:
         result = ABSTRACT_SYNTAX_NOT_SUPPORTED
+    elif commits and settings.commitment_peer(calling) is None:
+        # Images take minutes to be imported: without an address most answers could never be given.
+        result = USER_REJECTION
     elif chosen is None:
         result = TRANSFER_SYNTAXES_NOT_SUPPORTED
     elif role is not None and not role.scu:
@@ -151,7 +161,22 @@ def _judge(
     return ContextResult(context.context_id, result, uid, chosen or IMPLICIT_VR_LITTLE_ENDIAN)
 
 
-def _is_served(uid: str, supported: tuple[str, ...]) -> bool:
+def is_without_address(request: AssociateRequest, settings: Settings) -> bool:
+    """Return whether storage commitment was proposed by one that has no address to be answered at."""
+    proposed = any(c.abstract_syntax == STORAGE_COMMITMENT for c in request.contexts)
+    calling = ae_title_text(request.calling)
+    return bool(
+        proposed and settings.commitment_peers and settings.commitment_peer(calling) is None
+    )
+
+
+def is_served(uid: str, supported: tuple[str, ...]) -> bool:
+    """Return whether instances of a SOP class are taken (Verification counts as such).
+
+    Args:
+        uid: The SOP class.
+        supported: SUPPORTED_SOP_CLASS_UIDS; empty for every storage class.
+    """
     if uid == VERIFICATION:
         return True
     if supported:

@@ -17,6 +17,8 @@ PDV_LAST = 0x02
 """Message control: the last fragment."""
 MAX_ASSOCIATE_BYTES = 1 << 20
 """Longest A-ASSOCIATE-RQ that is read: 128 contexts with every transfer syntax take about 200 KiB."""
+UNLIMITED_BYTES = 65_536
+"""Longest PDU with a data set for a peer that set no limit."""
 OVERSHOOT_BYTES = 1024
 """Tolerated above the maximum length offered: some senders do not count the PDV headers in it."""
 
@@ -79,11 +81,21 @@ def encode_reject(result: int, source: int, reason: int) -> bytes:
 
 def encode_command(context_id: int, command: bytes, maximum_length: int) -> bytes:
     """Return P-DATA-TF PDUs with one command set, none longer than the peer's maximum (0: no limit)."""
-    most = max(maximum_length - PDV_HEADER.size, 1) if maximum_length else len(command)
+    return _encode_data(context_id, command, maximum_length, PDV_COMMAND)
+
+
+def encode_dataset(context_id: int, dataset: bytes, maximum_length: int) -> bytes:
+    """Return P-DATA-TF PDUs with one data set, likewise."""
+    # A peer without a limit still need not have room for all of it at once.
+    return _encode_data(context_id, dataset, maximum_length or UNLIMITED_BYTES, 0)
+
+
+def _encode_data(context_id: int, data: bytes, maximum_length: int, kind: int) -> bytes:
+    most = max(maximum_length - PDV_HEADER.size, 1) if maximum_length else len(data)
     pieces = []
-    for start in range(0, len(command), most):
-        piece = command[start : start + most]
-        control = PDV_COMMAND | (PDV_LAST if start + most >= len(command) else 0)
+    for start in range(0, len(data), most):
+        piece = data[start : start + most]
+        control = kind | (PDV_LAST if start + most >= len(data) else 0)
         pieces.append(HEADER.pack(PduType.P_DATA_TF, len(piece) + PDV_HEADER.size))
         pieces.append(PDV_HEADER.pack(len(piece) + 2, context_id, control))
         pieces.append(piece)

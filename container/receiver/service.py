@@ -38,6 +38,7 @@ class AssociationService:
             cutting=self._seat.cutting,
             on_associated=on_associated,
             tls=self._tls,
+            committer=self._seat.committer,
         )
         serve(connection, peer, context)
 

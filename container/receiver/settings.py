@@ -1,17 +1,25 @@
 """What the receiver reads from its environment."""
 
+# long: one declaration for each setting, nothing else.
+
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 
 from contract.settings import EnvSettings, boolean, comma_list, pem, setting
+from receiver.peers import PEERS_PATTERN, Peer, parse_peers
 
 AE_TITLE_PATTERN = r"[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?"
 """PS3.5 VR AE: 1 to 16 printable characters without backslash, no blank at either end."""
 AE_TITLES_PATTERN = rf"{AE_TITLE_PATTERN}(\s*,\s*{AE_TITLE_PATTERN})*"
 UIDS_PATTERN = r"\s*[0-9][0-9.]{0,63}(\s*,\s*[0-9][0-9.]{0,63})*\s*"
 LANDING_PATTERN = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/?|file:///.*"
+
+_NOTHING_IMPORTED = (
+    "COMMITMENT_PEERS is set, but nothing is imported from LANDING_URL=file://...: set "
+    "COMMITMENT_WHEN=landed, or land in s3://."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +246,63 @@ class Settings(EnvSettings):
         doc="Name of the stack, the metrics' only dimension.",
         doc_ja="スタック名（メトリクスの唯一のディメンション）。",
     )
+    commitment_peers: tuple[Peer, ...] = setting(
+        "COMMITMENT_PEERS",
+        parse_peers,
+        default=(),
+        pattern=PEERS_PATTERN,
+        doc="Devices that may ask for storage commitment, and where each takes the answer: "
+        "AETITLE=host:port, comma-separated; empty for no storage commitment.",
+        doc_ja="ストレージコミットメントを要求できる機器と応答先（AEタイトル=ホスト:ポート、カンマ区切り）。"
+        "空ならストレージコミットメントは無効。",
+    )
+    commitment_when: str = setting(
+        "COMMITMENT_WHEN",
+        str,
+        default="imported",
+        choices=("imported", "landed"),
+        doc="When storage is committed to: imported, once AWS HealthImaging's own result names the image; "
+        "landed, as soon as Amazon S3 has it.",
+        doc_ja="保存を確約する時点。imported: AWS HealthImagingの取り込み結果で確認後、landed: Amazon S3への保存直後。",
+    )
+    commitment_unknown_after_s: int = setting(
+        "COMMITMENT_UNKNOWN_AFTER",
+        int,
+        default=7_200,
+        minimum=1,
+        maximum=86_400,
+        unit="s",
+        doc="How long after a request an image may still become known; then it is answered as not there.",
+        doc_ja="要求後、未確認の画像の到着を待つ時間。過ぎると存在しないと応答する。",
+    )
+    commitment_timeout_s: int = setting(
+        "COMMITMENT_TIMEOUT",
+        int,
+        default=86_400,
+        minimum=1,
+        maximum=604_800,
+        unit="s",
+        doc="How long an image that has landed may take until it is imported; then it is answered as failed.",
+        doc_ja="受信済み画像の取り込み完了を待つ時間。過ぎると失敗と応答する。",
+    )
+    commitment_retry_s: int = setting(
+        "COMMITMENT_RETRY",
+        int,
+        default=15,
+        minimum=1,
+        maximum=3_600,
+        unit="s",
+        doc="Pause after the first delivery of an answer that failed; it doubles up to an hour, for 3 days.",
+        doc_ja="応答の配信に失敗したときの最初の再試行間隔。最大1時間まで倍増し、3日間続ける。",
+    )
+    ledger_table: str = setting(
+        "TABLE_NAME",
+        str,
+        default="",
+        maximum=255,
+        doc="DynamoDB table of the ledger, which storage commitment is answered from.",
+        doc_ja="ストレージコミットメントの判定に使う台帳のDynamoDBテーブル名。",
+    )
     log_level: str = setting(
         "LOG_LEVEL",
         str,
@@ -247,13 +312,30 @@ class Settings(EnvSettings):
         doc_ja="出力するログの最低レベル。",
     )
 
+    def contradictions(self) -> list[str]:
+        """Return what is wrong between the fields of TLS, and what storage commitment lacks."""
+        return [*self._tls_problems(), *self._commitment_problems()]
+
+    def _commitment_problems(self) -> list[str]:
+        if not self.commitment_peers:
+            return []
+        if self.landing_url.startswith("file:"):
+            if self.commitment_when == "imported":
+                return [_NOTHING_IMPORTED]
+        elif not self.ledger_table:
+            return ["COMMITMENT_PEERS is set, but TABLE_NAME, the ledger to answer from, is not."]
+        return []
+
+    def commitment_peer(self, ae_title: str) -> Peer | None:
+        """Return where storage commitment for `ae_title` is answered; None if it may not ask for it."""
+        return next((peer for peer in self.commitment_peers if peer.ae_title == ae_title), None)
+
     @property
     def uses_tls(self) -> bool:
         """Whether every connection is TLS."""
         return bool(self.tls_certificate)
 
-    def contradictions(self) -> list[str]:
-        """Return what is wrong between the fields of TLS."""
+    def _tls_problems(self) -> list[str]:
         specs = self.specs()
         three = ("tls_certificate", "tls_private_key", "tls_client_ca")
         missing = [specs[name].env for name in three if not getattr(self, name)]

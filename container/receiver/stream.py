@@ -7,7 +7,7 @@ it in one syscall. Time spent blocked is charged to a credit (see `Stream.set_ti
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 
 from receiver.deadlines import FOREVER, Watch
@@ -148,8 +148,19 @@ class Stream:
         Raises:
             StreamEndedError: They will not come.
         """
+        for _ in self.pieces(count):
+            pass
+
+    def pieces(self, count: int) -> Iterator[bytes]:
+        """Yield the next `count` bytes as they come, in pieces of at most LOOKAHEAD_BYTES.
+
+        Raises:
+            StreamEndedError: They will not come.
+        """
         while count:
-            count -= len(self._buffered_or_received(count))
+            piece = self._buffered_or_received(count)
+            count -= len(piece)
+            yield piece
 
     def receive_into(self, views: Sequence[memoryview], *, ahead: int) -> int:
         """Receive at least one byte into `views`, in their order; return how many.

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from types import FrameType
 from typing import Any
 
+from receiver.companion import Companion
 from receiver.crew import SIGNALS, Crew, RunWorker
 from receiver.dispatch import Dispatcher
 from receiver.handoff import Kind
@@ -44,6 +45,7 @@ class Supervisor:
         journals: Memory files of each slot.
         run_worker: Runs in each child.
         log: The parent's.
+        companion: The committer; None if storage commitment is not offered.
     """
 
     def __init__(
@@ -56,7 +58,9 @@ class Supervisor:
         journals: Sequence[Sequence[int]],
         run_worker: RunWorker,
         log: JsonLog,
+        companion: Companion | None = None,
     ) -> None:
+        self._companion = companion
         self._settings = settings
         self._listener = listener
         self._scp_port = int(listener.getsockname()[1])
@@ -116,6 +120,8 @@ class Supervisor:
         self._metrics.report()
         self._stop_accepting()
         self._health.close()
+        if self._companion is not None:
+            self._companion.stop()
         self._log.info("receiver_stopped", sealed=not self._crew.failed)
         return EXIT_FAILED if self._crew.failed else 0
 
@@ -124,6 +130,8 @@ class Supervisor:
         self._dispatcher.expire(now)
         self._health.expire(now)
         self._crew.tick(now)
+        if self._companion is not None:
+            self._companion.tick(now)
         self._dispatcher.pump(self._crew.workers, now)
         if self._stage is not None:
             self._drain(now - self._stop_began)
@@ -161,6 +169,8 @@ class Supervisor:
         self._health.close_copies()
         self._room.close_copies()
         self._dispatcher.close()
+        if self._companion is not None:
+            self._companion.close_copies()
 
     # Connections
 
@@ -254,6 +264,7 @@ class Supervisor:
             "counters": {name: totals[name] for name in COUNTERS},
             "reasons": self._cells.reasons(),
             "associations": self._cells.open_associations(),
+            "committer_pid": self._companion.pid if self._companion is not None else None,
             "connections": {
                 "silent": len(self._room),
                 "queued": self._dispatcher.queued,

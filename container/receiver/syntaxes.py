@@ -15,12 +15,17 @@ APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 """The DICOM application context name (PS3.7 A.2.1), the only one."""
 VERIFICATION = "1.2.840.10008.1.1"
 STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
+STORAGE_COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
+"""Its one well-known instance (PS3.4 J.3.5)."""
 IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+MESSAGE_SYNTAXES = (IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN)
+"""For data sets that are no images."""
 
 TRANSFER_SYNTAXES = {
     IMPLICIT_VR_LITTLE_ENDIAN: "Implicit VR Little Endian",
-    "1.2.840.10008.1.2.1": "Explicit VR Little Endian",
+    EXPLICIT_VR_LITTLE_ENDIAN: "Explicit VR Little Endian",
     EXPLICIT_VR_BIG_ENDIAN: "Explicit VR Big Endian (retired)",
     "1.2.840.10008.1.2.4.50": "JPEG Baseline (Process 1)",
     "1.2.840.10008.1.2.4.51": "JPEG Extended (Process 2 and 4)",

@@ -52,6 +52,7 @@ class Seat:
         log: This process's.
         draining: New associations are refused.
         cutting: Each association ends at its next message boundary.
+        committer: Where the committer listens; None if storage commitment is not offered.
     """
 
     slot: int
@@ -62,6 +63,7 @@ class Seat:
     log: Log
     draining: threading.Event
     cutting: threading.Event
+    committer: bytes | None = None
 
 
 class Service(Protocol):
@@ -93,6 +95,7 @@ def run_worker(
     *,
     settings: Settings,
     build: Callable[[Seat], Service],
+    committer: bytes | None = None,
 ) -> int:
     """Run a worker in a child that was just forked; return its exit code.
 
@@ -103,6 +106,7 @@ def run_worker(
         cells: The task's shared memory.
         settings: The receiver's.
         build: Makes the service; what it raises is a boot failure.
+        committer: Where the committer listens; None if storage commitment is not offered.
     """
     counters = SlotCounters(cells, slot)
     log = JsonLog(settings.log_level, on_drop=lambda: counters.add("log_lines_dropped"), slot=slot)
@@ -123,6 +127,7 @@ def run_worker(
             log=log,
             draining=threading.Event(),
             cutting=threading.Event(),
+            committer=committer,
         )
         try:
             service = build(seat)

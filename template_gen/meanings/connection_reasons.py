@@ -368,6 +368,17 @@ CONNECTION_REASONS: dict[R, Reason] = {
             "本サーバーは画像の送信先としてのみ設定してください。検索・取得はHealthImagingで行います。",
         ),
     ),
+    R.COMMITMENT_REFUSED: reason(
+        "0x0110 / 0x0112 / 0x0115 / 0x0118 / 0x0123 / 0x0212 / 0x0213",
+        (
+            "A storage commitment request that cannot be read, is too large, or could not be kept.",
+            "ストレージコミットメント要求を解釈できないか、大きすぎるか、記録できませんでした。",
+        ),
+        (
+            "After 0x0110 the device asks again. After 0x0213 let it ask in smaller parts. Else ask its vendor.",
+            "0x0110の場合は機器から再要求してください。0x0213の場合は分割して要求してください。それ以外は機器ベンダーに問い合わせてください。",
+        ),
+    ),
     R.ABORTED: reason(
         "closed",
         (

@@ -95,6 +95,54 @@ RECEIVER_EVENTS: dict[str, Text] = {
         "The batch of a process that died could not be taken over; Sweep does it.",
         "異常終了したプロセスのバッチを引き継げませんでした。Sweepが処理します。",
     ),
+    "commitment_not_offered": Text(
+        "A device proposed storage commitment, but StorageCommitmentPeers has no address for its AE title.",
+        "ストレージコミットメントを提案した機器のAEタイトルがStorageCommitmentPeersに登録されていません。",
+    ),
+    "commitment_requested": Text(
+        "A storage commitment request was kept and accepted.",
+        "ストレージコミットメント要求を記録し、受け付けました。",
+    ),
+    "commitment_refused": Text(
+        "A storage commitment request was refused; `status` and `detail` say why.",
+        "ストレージコミットメント要求を拒否しました。理由は`status`と`detail`です。",
+    ),
+    "commitment_not_kept": Text(
+        "A storage commitment request could not be kept; the device was told to ask again.",
+        "ストレージコミットメント要求を記録できませんでした。機器に再要求を促しました。",
+    ),
+    "commitment_decided": Text(
+        "What a request is answered is decided; `failed` and `reasons` say what is not committed to.",
+        "応答内容が確定しました。確約できない画像数は`failed`、理由は`reasons`です。",
+    ),
+    "commitment_reported": Text(
+        "A device answered a report on the association on which it had asked.",
+        "要求元のアソシエーション上で、機器が応答を受け取りました。",
+    ),
+    "commitment_delivered": Text("A device has taken its answer.", "機器が応答を受け取りました。"),
+    "commitment_not_delivered": Text(
+        "An answer could not be delivered; it is tried again.", "応答を配信できませんでした。再試行します。"
+    ),
+    "commitment_given_up": Text(
+        "An answer could not be delivered for three days; nobody tries any more.",
+        "3日間配信できなかったため、応答の配信を中止しました。",
+    ),
+    "commitment_delayed": Text(
+        "S3 or the ledger did not answer a question about a request; it is asked again.",
+        "S3または台帳から回答を得られませんでした。再試行します。",
+    ),
+    "commitment_unreadable": Text(
+        "What is kept of a request cannot be read.", "記録された要求を読み取れません。"
+    ),
+    "committer_ready": Text(
+        "The process that answers storage commitment is ready.",
+        "ストレージコミットメント処理プロセスの準備が完了しました。",
+    ),
+    "committer_died": Text(
+        "The process that answers storage commitment died and is replaced.",
+        "ストレージコミットメント処理プロセスが異常終了したため、再起動します。",
+    ),
+    "committer_failed": Text("Why it ended.", "上記プロセスが終了した原因です。"),
     "worker_ready": Text("A process of the receiver is ready.", "受信プロセスの準備が完了しました。"),
     "worker_died": Text(
         "A process of the receiver died and is replaced.",

@@ -52,6 +52,20 @@ METRICS: dict[Metric, Text] = {
         "Log lines lost because the log was not read fast enough; images are never lost by it.",
         "ログ出力の遅延により失われたログの行数。画像は失われません。",
     ),
+    Metric.COMMITMENTS_REQUESTED: Text(
+        "Storage commitment requests accepted.", "受け付けたストレージコミットメント要求数。"
+    ),
+    Metric.COMMITMENTS_ANSWERED: Text(
+        "Storage commitment answers that a device has taken.", "機器が受け取ったストレージコミットメント応答数。"
+    ),
+    Metric.COMMITMENTS_UNDELIVERED: Text(
+        "Storage commitment answers that could not be delivered for three days.",
+        "3日間配信できなかったストレージコミットメント応答数。",
+    ),
+    Metric.COMMITMENTS_OPEN: Text(
+        "Storage commitment requests that are not answered yet; each server reports those of all.",
+        "未応答のストレージコミットメント要求数（各サーバーが全体の値を報告）。",
+    ),
     Metric.IMPORT_JOBS_STARTED: Text("Import jobs started.", "開始した取り込みジョブ数。"),
     Metric.IMPORT_JOBS_FAILED: Text(
         "Import jobs that HealthImaging ended as FAILED.", "HealthImagingでFAILEDとなった取り込みジョブ数。"

@@ -39,12 +39,28 @@ STATUSES: dict[Status, Text] = {
         "Processing failure: an error of this product. Send again.",
         "処理エラー。本製品の内部エラーです。再送してください。",
     ),
+    Status.NO_SUCH_OBJECT_INSTANCE: Text(
+        "No such object instance: storage commitment was asked of another instance than its own.",
+        "ストレージコミットメントの既定インスタンス以外が指定されました。",
+    ),
+    Status.INVALID_ARGUMENT_VALUE: Text(
+        "Invalid argument value: a storage commitment request that cannot be read.",
+        "ストレージコミットメント要求の内容を解釈できません。",
+    ),
     Status.INVALID_SOP_INSTANCE: Text(
         f"Invalid SOP Instance: its UID is wrong. {_CODE[0]}",
         f"SOP Instance UIDが不正です。{_CODE[1]}",
     ),
+    Status.NO_SUCH_SOP_CLASS: Text(
+        "No such SOP class: an action for another service than the association agreed on.",
+        "アソシエーションで合意したサービス以外が指定されました。",
+    ),
     Status.SOP_CLASS_NOT_SUPPORTED: Text(
         f"SOP Class not supported. {_CODE[0]}", f"対応していないSOPクラスです。{_CODE[1]}"
+    ),
+    Status.NO_SUCH_ACTION: Text(
+        "No such action: storage commitment has the Action Type ID 1 only.",
+        "ストレージコミットメントのAction Type IDは1のみです。",
     ),
     Status.DUPLICATE_INVOCATION: Text(
         "Duplicate invocation: the message id is still in use.",
@@ -57,6 +73,10 @@ STATUSES: dict[Status, Text] = {
     Status.MISTYPED_ARGUMENT: Text(
         "Mistyped argument: data where none may be, or none where it must be.",
         "データの有無が要求と一致しません。",
+    ),
+    Status.RESOURCE_LIMITATION: Text(
+        "Resource limitation: too many references in one storage commitment request. Ask in parts.",
+        "ストレージコミットメント要求の参照数が多すぎます。分割して要求してください。",
     ),
     Status.OUT_OF_RESOURCES: Text(
         "Refused, out of resources: the image could not be stored. The device keeps it and sends it again.",

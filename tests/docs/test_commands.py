@@ -145,12 +145,12 @@ def test_what_the_guide_sends_is_imported(place: Place) -> None:
 def test_the_product_starts_with_these_settings(where: str, line: str) -> None:
     """The first such command starts the product of these tests; each names settings that there are."""
     *settings, program, target = shlex.split(line)
-    environ = dict(setting.split("=") for setting in settings)
+    environ = dict(setting.split("=", 1) for setting in settings)
     known = {spec.env for kind in (Settings, LocalSettings) for spec in kind.specs().values()}
 
     assert (program, target) == ("make", "run"), where
     assert environ.keys() <= known
-    Settings.from_env({"LANDING_URL": "s3://bucket", **environ})
+    Settings.from_env({"LANDING_URL": "s3://bucket", "TABLE_NAME": "ledger", **environ})
     LocalSettings.from_env(environ)
 
 

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from importer.domain import schema
+from contract import schema
 
 
 @dataclass(frozen=True)

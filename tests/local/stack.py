@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from importer.domain import schema
+from contract import schema
 
 ROLE = {"Fn::GetAtt": ["Role", "Arn"]}
 

@@ -20,6 +20,7 @@ from tests.deadline import wait_until
 START_S = 60.0
 IMPORT_S = 60.0
 STOP_S = 60.0
+DEVICE_TITLE = "CT1"
 
 
 @dataclass(slots=True)
@@ -39,6 +40,11 @@ class Product:
     def imported(self) -> Path:
         """Folder of the imported instances."""
         return Path(self.environ["DATA_DIR"]) / "imported"
+
+    @property
+    def device_port(self) -> int:
+        """Where the device of `DEVICE_TITLE` takes the answers to storage commitment."""
+        return int(self.environ["COMMITMENT_PEERS"].rpartition(":")[2])
 
     def url(self, path: str) -> str:
         """Return a URL of the console."""
@@ -117,6 +123,7 @@ def stop_product(product: Product, number: int = signal.SIGTERM) -> int:
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """A product that runs for all tests that only add images."""
-    running = start_product(tmp_path_factory.mktemp("product"))
+    peer = f"{DEVICE_TITLE}=127.0.0.1:{free_port()}"
+    running = start_product(tmp_path_factory.mktemp("product"), COMMITMENT_PEERS=peer)
     yield running
     assert stop_product(running) == 0, running.output.read_text()

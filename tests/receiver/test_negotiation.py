@@ -6,7 +6,8 @@ import pytest
 from pynetdicom import sop_class
 
 from receiver.associate import AssociateRequest, ProposedContext, Role
-from receiver.negotiation import accept, ae_title_text, find_rejection
+from receiver.negotiation import accept, ae_title_text, find_rejection, is_without_address
+from receiver.peers import Peer
 from receiver.settings import Settings
 from receiver.syntaxes import TRANSFER_SYNTAXES, uid_fault, uid_text
 
@@ -182,3 +183,48 @@ def test_uid_faults(raw: bytes, fault: str | None) -> None:
     """Rows 27 to 32: what is refused and what real modalities may send."""
     assert uid_fault(raw) == fault
     assert uid_text(raw).isascii()
+
+
+PEERS = Settings(
+    landing_url="s3://landing",
+    ledger_table="ledger",
+    commitment_peers=(Peer("CT 1", "10.0.0.1", 104),),
+)
+COMMITMENT = "1.2.840.10008.1.20.1"
+
+
+def test_storage_commitment_is_off_unless_somebody_can_be_answered() -> None:
+    """Nobody is told that it works when it cannot, SUPPORTED_SOP_CLASS_UIDS or not."""
+    named = Settings(landing_url="file:///unused", supported_sop_class_uids=(COMMITMENT,))
+
+    assert _result(COMMITMENT)[0] == 3
+    assert _result(COMMITMENT, settings=named)[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("calling", "result"), [(b"CT 1            ", 0), (b"CT 2            ", 1)]
+)
+def test_storage_commitment_is_for_those_with_an_address(calling: bytes, result: int) -> None:
+    """User-rejection for the others, and the log can say so."""
+    request = _request((COMMITMENT, (EXPLICIT,)), (CT, (EXPLICIT,)), calling=calling)
+
+    first, second = accept(request, PEERS).contexts
+
+    assert (first.result, second.result) == (result, 0)
+    assert is_without_address(request, PEERS) == bool(result)
+    assert not is_without_address(request, SETTINGS)
+
+
+def test_storage_commitment_takes_message_syntaxes_only() -> None:
+    """No image is sent on it, whatever a device proposes."""
+    assert _result(COMMITMENT, J2K, EXPLICIT, settings=PEERS) == (0, EXPLICIT)
+    assert _result(COMMITMENT, J2K, settings=PEERS)[0] == 4
+
+
+def test_the_requestor_of_storage_commitment_is_its_scu() -> None:
+    """PS3.7 D.3.3.4: what it proposes to be as SCP is not accepted, and SCP alone is refused."""
+    both = _request((COMMITMENT, (EXPLICIT,)), roles=(Role(COMMITMENT, scu=True, scp=True),))
+    scp = _request((COMMITMENT, (EXPLICIT,)), roles=(Role(COMMITMENT, scu=False, scp=True),))
+
+    assert accept(both, PEERS).roles == (Role(COMMITMENT, scu=True, scp=False),)
+    assert accept(scp, PEERS).contexts[0].result == 1

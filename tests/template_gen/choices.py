@@ -29,6 +29,8 @@ EVERY_OPTION: dict[str, str] = {
     "BindAETitleToCertificate": "true",
     "NetworkTimeout": "120",
     "SupportedSOPClassUIDs": "1.2.840.10008.5.1.4.1.1.2,1.2.840.10008.5.1.4.1.1.4",
+    "StorageCommitmentPeers": "CT01=10.0.1.15:104,MR 01=mr.hospital.local:11112",
+    "StorageCommitmentWhen": "landed",
     "LoadBalancerScheme": "internal",
     "ElasticIPs": "true",
     "TaskSecurityGroupID": "sg-0123abcd",

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from contract import schema
 from contract.keys import BATCHES_PREFIX, INCOMING_PREFIX, QUARANTINE_PREFIX
 from importer.adapters.s3 import IMPORTED_TAG
-from importer.domain import schema
 from tests.template_gen.rendering import ACCOUNT, document, of_type, policy_of, render, statements
 
 BUCKETS = ("LandingBucket", "ResultsBucket", "AccessLogBucket")
@@ -120,7 +120,8 @@ def test_nothing_that_landed_can_be_written_over() -> None:
     assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
     assert statement["Action"] == ["s3:PutObject"]
     assert statement["Resource"] == [
-        f"LandingBucket.Arn/{prefix}*" for prefix in ("incoming/", "batches/", "refused/")
+        f"LandingBucket.Arn/{prefix}*"
+        for prefix in ("incoming/", "batches/", "refused/", "commitments/")
     ]
     assert statement["Condition"] == {
         "Null": {"s3:if-none-match": "true"},
@@ -156,8 +157,28 @@ def test_the_receiver_can_only_add() -> None:
 
     assert statement["Effect"] == "Deny"
     assert statement["Principal"] == {"AWS": "PacsServerTaskRole.Arn"}
-    assert statement["NotAction"] == ["s3:PutObject", "s3:AbortMultipartUpload"]
+    assert statement["NotAction"] == [
+        "s3:PutObject",
+        "s3:AbortMultipartUpload",
+        "s3:GetObject",
+        "s3:ListBucket",
+    ]
     assert statement["Resource"] == ["LandingBucket.Arn", "LandingBucket.Arn/*"]
+
+
+def test_the_receiver_can_read_no_image() -> None:
+    """Manifests and storage commitment requests, whatever else its role may be given one day."""
+    (statement,) = (
+        s for s in policy_of(render(), "LandingBucketPolicy") if s["Sid"] == "ReceiverReadsNoImages"
+    )
+
+    assert statement["Effect"] == "Deny"
+    assert statement["Principal"] == {"AWS": "PacsServerTaskRole.Arn"}
+    assert statement["Action"] == ["s3:GetObject"]
+    assert statement["NotResource"] == [
+        "LandingBucket.Arn/batches/*",
+        "LandingBucket.Arn/commitments/*",
+    ]
 
 
 def test_only_record_outcome_tags() -> None:

@@ -214,6 +214,8 @@ REFUSED_BY_PARAMETER = [
     ("ReceiverTLSSecretARN", f"{SECRET}:tls-AbC123:privateKey::", "whole ARN"),
     ("BindAETitleToCertificate", "CN", "true, false"),
     ("SupportedSOPClassUIDs", "CT Image Storage", "digits and dots"),
+    ("StorageCommitmentPeers", "CT01=10.0.1.15", "AETITLE=host:port"),
+    ("StorageCommitmentWhen", "stored", "imported, landed"),
     ("LoadBalancerScheme", "public", "internet-facing, internal"),
     ("ElasticIPs", "yes", "true, false"),
     ("TaskSecurityGroupID", "subnet-0123abcd", "sg-0123456789abcdef0"),

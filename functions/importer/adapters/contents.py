@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract import schema
 from contract.keys import BatchId
 from contract.states import InstanceState
 from importer.adapters import items
@@ -28,7 +29,6 @@ from importer.domain.records import (
     Released,
 )
 
-_FIRST = "FIRST"
 _KEYS_KEPT = 100
 """Object keys kept in a content's record; a phantom sent every day must not fill an item (400 KB)."""
 _BATCH_GET = 100
@@ -50,13 +50,13 @@ class ContentLedger:
         HealthImaging holds the latest import of a UID, so with two contents about, sending the first
         again is not a repetition.
         """
-        wanted = {_key(content, _FIRST)["pk"]["S"]: content for content in contents}
+        wanted = {_key(content, schema.FIRST)["pk"]["S"]: content for content in contents}
         found: dict[ContentId, KnownContent] = {}
         pks = list(wanted)
         for start in range(0, len(pks), _BATCH_GET):
             for item in self._get_many(pks[start : start + _BATCH_GET]):
                 content = wanted[items.get_text(item, "pk")]
-                if _is_of(item, content) and not _flag(item, "conflicting"):
+                if _is_of(item, content) and not _flag(item, schema.CONFLICTING):
                     found[content] = KnownContent(
                         state=InstanceState(items.get_text(item, "state")),
                         image_set_id=items.get_text(item, "image_set_id"),
@@ -87,9 +87,9 @@ class ContentLedger:
         self._client.put_item(TableName=self._table, Item=items.release_item(released))
 
     def _record(self, record: InstanceRecord) -> Recorded:
-        old = self._raise(record, _FIRST)
+        old = self._raise(record, schema.FIRST)
         if old is None or _is_of(old, record.content):
-            return self._repeated(record, _FIRST, old)
+            return self._repeated(record, schema.FIRST, old)
         content = record.content
         other = f"OTHER#{content.size}#{content.crc64nvme}"
         studies = self._flag_conflict(
@@ -111,8 +111,9 @@ class ContentLedger:
         known = sorted(filter(None, studies))
         response = self._client.update_item(
             TableName=self._table,
-            Key=_key(content, _FIRST),
-            UpdateExpression="SET conflicting = :true" + (" ADD studies :studies" if known else ""),
+            Key=_key(content, schema.FIRST),
+            UpdateExpression=f"SET {schema.CONFLICTING} = :true"
+            + (" ADD studies :studies" if known else ""),
             ExpressionAttributeValues={
                 ":true": {"BOOL": True},
                 **({":studies": {"SS": known}} if known else {}),
@@ -162,12 +163,12 @@ class ContentLedger:
             )
         return Recorded(
             duplicate=bool(keys - {record.row.key}),
-            conflicting=_flag(old, "conflicting"),
+            conflicting=_flag(old, schema.CONFLICTING),
             first_time=first_time,
         )
 
     def _get_many(self, pks: Sequence[str]) -> Iterator[Item]:
-        keys = [items.key(pk, _FIRST) for pk in pks]
+        keys = [items.key(pk, schema.FIRST) for pk in pks]
         while keys:
             request = {self._table: {"Keys": keys, "ConsistentRead": True}}
             response = self._client.batch_get_item(RequestItems=request)
@@ -176,7 +177,7 @@ class ContentLedger:
 
 
 def _key(content: ContentId, sk: str) -> Item:
-    return items.key(f"UID#{content.sop_instance_uid}", sk)
+    return items.key(schema.instance_pk(content.sop_instance_uid), sk)
 
 
 def _is_of(item: Mapping[str, Any], content: ContentId) -> bool:

@@ -9,10 +9,10 @@ from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import Any
 
+from contract import schema
 from contract.keys import INCOMING_PREFIX, BatchId
 from contract.reasons import QuarantineReason
 from contract.states import BatchState, InstanceState
-from importer.domain import schema
 from importer.domain.batch import Batch, Part
 from importer.domain.counts import Counts
 from importer.domain.records import Quarantined, Redrive, Released
@@ -20,7 +20,6 @@ from importer.domain.records import Quarantined, Redrive, Released
 Item = dict[str, dict[str, Any]]
 
 _STATES = tuple(InstanceState)
-_BATCH_KIND = "BATCH"
 _QUARANTINE_KIND = "QUARANTINED"
 
 
@@ -65,11 +64,6 @@ def shard_of(name: str) -> int:
     return zlib.crc32(name.encode()) % schema.SHARDS
 
 
-def batch_shard(shard: int) -> str:
-    """Return the index partition of open batches in a shard."""
-    return f"{_BATCH_KIND}#{shard}"
-
-
 def quarantine_shard(shard: int) -> str:
     """Return the index partition of quarantined objects in a shard."""
     return f"{_QUARANTINE_KIND}#{shard}"
@@ -103,7 +97,7 @@ def batch_item(batch: Batch) -> Item:
         **counts,
     }
     if batch.state is not BatchState.DONE:
-        item[schema.STATE_SHARD] = text(batch_shard(shard_of(str(batch.id))))
+        item[schema.STATE_SHARD] = text(schema.batch_shard(shard_of(str(batch.id))))
         item[schema.STATE_TIME] = text(instant(batch.oldest_received_at))
     return item
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract import schema
 from contract.keys import BatchId, hour_of, hour_start
 from importer.adapters import items
 from importer.adapters.clients import error_code
 from importer.adapters.items import Item
-from importer.domain import schema
 from importer.domain.batch import Batch
 from importer.domain.counts import Counts
 from importer.domain.errors import LedgerConflictError
@@ -114,7 +114,7 @@ class Ledger:
     def open_batches(self) -> Iterator[BatchId]:
         """Return the batches that are not DONE."""
         for shard in range(schema.SHARDS):
-            for item in self._index(items.batch_shard(shard), newest_first=False):
+            for item in self._index(schema.batch_shard(shard), newest_first=False):
                 yield BatchId.parse(items.get_text(item, "batch"))
 
     def batches_of(self, hour: str) -> Iterator[Batch]:

@@ -7,13 +7,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from contract import schema
 from contract.keys import BatchId
 from contract.states import InstanceState
 from importer.adapters import items
 from importer.adapters.clients import error_code, in_parallel
 from importer.adapters.items import Item
 from importer.adapters.updates import CONDITION_FAILED, Updates
-from importer.domain import schema
 from importer.domain.records import Quarantined, Redrive
 
 _EXISTS = "attribute_exists(pk)"

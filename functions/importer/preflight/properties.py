@@ -34,6 +34,7 @@ WHOLE_NUMBERS = "WholeNumbers"
 """Not a parameter: `NAME=VALUE` of each whose type, CloudFormation's Number, takes fractions too."""
 IMAGE = "ImageURI"
 """The image in use, also when the parameter is empty: its account and Region decide about endpoints."""
+COMMITMENT_PEERS = "StorageCommitmentPeers"
 INTERNET_FACING = "internet-facing"
 
 
@@ -62,6 +63,7 @@ class Properties:
     kms_services: tuple[str, ...] = ()
     whole_numbers: tuple[str, ...] = ()
     image: str = ""
+    commitment_peers: str = ""
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Properties:
@@ -109,7 +111,7 @@ _READ: dict[str, Any] = {
 _KEYS = (
     VPC_ID, PUBLIC_SUBNETS, PRIVATE_SUBNETS, ZONES, SECURITY_GROUP, VPC_CIDR, TASK_CPU, DESIRED_COUNT,
     MAX_CAPACITY, CERTIFICATE, TLS_SECRET, SCHEME, ELASTIC_IPS, TASK_SECURITY_GROUP, ROUTE_TABLES,
-    DATASTORE, KMS_KEY, CREATE_KEY, KMS_SERVICES, WHOLE_NUMBERS, IMAGE,
+    DATASTORE, KMS_KEY, CREATE_KEY, KMS_SERVICES, WHOLE_NUMBERS, IMAGE, COMMITMENT_PEERS,
 )  # fmt: skip
 _SOURCES: dict[str, tuple[str, str]] = {
     field.name: (key, str(field.type)) for field, key in zip(fields(Properties), _KEYS, strict=True)

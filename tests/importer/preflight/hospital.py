@@ -77,6 +77,7 @@ def build_hospital(ec2: Any) -> Hospital:
             "CreateKMSKey": "false",
             "WholeNumbers": ["DIMSETimeout=60", "NetworkTimeout=90"],
             "ImageURI": "123456789012.dkr.ecr.us-east-1.amazonaws.com/storescp:1.0.0",
+            "StorageCommitmentPeers": "",
         },
     )
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto.moto_server.werkzeug_app import create_backend_app
 
-from importer.domain import schema
+from contract import schema
 from local.dynamodb.layer import DynamoDBLayer
 from local.web import Application, call
 

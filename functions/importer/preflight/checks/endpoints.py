@@ -1,7 +1,7 @@
 """VPC endpoints: which AWS services a server reaches without leaving the VPC, and whether they let it in.
 
 A server on Fargate needs ECR (both endpoints), S3 and CloudWatch Logs (Amazon ECR user guide, "Amazon ECR
-interface VPC endpoints"). An interface endpoint with private DNS takes all the VPC's traffic for its service,
+interface VPC endpoints"), with storage commitment also DynamoDB. An interface endpoint with private DNS takes all the VPC's traffic for its service,
 also where there is a NAT gateway: then its security groups decide whether the image can be pulled.
 """
 
@@ -39,6 +39,8 @@ def needed_services(p: Properties, region: str) -> tuple[str, ...]:
     ]
     if p.tls_secret:
         names.append(f"com.amazonaws.{region}.secretsmanager")
+    if p.commitment_peers:
+        names.append(f"com.amazonaws.{region}.dynamodb")
     return tuple(dict.fromkeys(names))
 
 

@@ -13,12 +13,22 @@ One table. Every item has `pk` and `sk`; only what is not terminal, and what is 
     TOTALS              SHARD#<n>              sums over all batches, changed in the batch's transaction
     SWEEP               CURSOR                 first hour that is not closed
     SWEEP               FULL_PROOF             how far the daily proof of every hour has come
+    COMMITMENT#<id>     LEASE                  which task answers a storage commitment request
+
+Sweep and the functions write everything but the last, which the receiver writes and nobody else reads.
 """
 
 from __future__ import annotations
 
 PARTITION_KEY = "pk"
 SORT_KEY = "sk"
+FIRST = "FIRST"
+"""Sort key of the first content seen with a SOP Instance UID; one read asks for a UID."""
+CONFLICTING = "conflicting"
+"""Attribute (BOOL) of a FIRST item: there are other items of the UID."""
+COMMITMENT_PREFIX = "COMMITMENT#"
+"""Start of the partition keys that the receiver may write."""
+LEASE = "LEASE"
 STATE_INDEX = "ByState"
 STATE_SHARD = "state_shard"
 """Partition key (S) of the index: `<kind>#<0..SHARDS-1>`."""
@@ -38,3 +48,13 @@ STATE_INDEX_ATTRIBUTES = (
 """Attributes projected into the index (INCLUDE): enough for the lists an operator sees."""
 SHARDS = 8
 """Index and totals partitions: writes of one instant spread, a list is so many queries."""
+
+
+def instance_pk(sop_instance_uid: str) -> str:
+    """Return the partition of a SOP Instance UID."""
+    return f"UID#{sop_instance_uid}"
+
+
+def batch_shard(shard: int) -> str:
+    """Return the index partition of open batches in a shard."""
+    return f"BATCH#{shard}"
