@@ -21,6 +21,8 @@ TEXT = Path(__file__).with_name("usage-instructions.md")
 ROLE, POLICY, FUNCTION = "AWS::IAM::Role", "AWS::IAM::Policy", "AWS::Lambda::Function"
 PURPOSES = {
     "PacsServerTaskRole": "The receiver adds images and manifests to the landing bucket, create-only.",
+    "StorageCommitmentPolicy": "With storage commitment on, the receiver keeps requests in the landing bucket, and "
+    "looks there and in the table for what became of the images.",
     "PacsServerExecutionRole": "Amazon ECS pulls the image and writes the receiver's log.",
     "DataAccessRole": "AWS HealthImaging reads the images of an import job and writes the job's output.",
     "ReplicationRole": "Amazon S3 copies images to the bucket of `ReplicaBucketARN`.",
