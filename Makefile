@@ -52,8 +52,16 @@ rebuild-ledger: setup ## make a lost ledger anew from S3 and HealthImaging [STAC
 test: setup ## the test suite, on two processes (PYTEST="-k name" for a part)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
 
+.PHONY: test-faults
+test-faults: setup ## a part of make test: every fault, bad input and weakness by its name, counted
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/faults tests/wire tests/pnd_regress $(PYTEST)
+
+.PHONY: chaos
+chaos: setup ## the whole product under random faults, nothing may be lost: make chaos [SECONDS=45] [SEED=1] [CHAOS=--write]
+	@$(BIN)/python -m tests.chaos --seconds $(or $(SECONDS),45) --seed $(or $(SEED),1) $(CHAOS)
+
 .PHONY: check
-check: lint fresh scan test ## all that CI holds: style, types, generated files, scanners, tests
+check: lint fresh scan test chaos ## all that CI holds: style, types, generated files, scanners, tests
 
 .PHONY: fresh
 fresh: setup ## templates, policies and tables are what the code renders; the changelog tells of the version

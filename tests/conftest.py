@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from receiver.settings import Settings
+from tests.claims import shown
 from tests.corpus import Sample, read_corpus
 from tests.landed import Landed
 from tests.orthanc import find_orthanc
@@ -44,6 +45,14 @@ def pytest_configure() -> None:
             "install DCMTK, GDCM, Orthanc, curl and OpenSSL "
             "(Debian: apt-get install dcmtk libgdcm-tools orthanc curl openssl)."
         )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much of the lists of faults, bad inputs and weaknesses this run has shown."""
+    stats = terminalreporter.stats
+    failed = [report for kind in ("failed", "error") for report in stats.get(kind, [])]
+    for line in shown(stats.get("passed", []), failed):
+        terminalreporter.write_line(line)
 
 
 def _refuse_strangers(event: str, arguments: tuple[object, ...]) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,17 @@ class ReceiverProcess:
         health_port: For HTTP.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], before: Sequence[str] = ()) -> None:
+        """Start one.
+
+        Args:
+            environment: Its whole environment.
+            before: A command that ends by executing the words behind it.
+        """
         self._events: list[dict[str, Any]] = []
         self.noise: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "receiver"],
+            [*before, sys.executable, "-m", "receiver"],
             env=dict(environment),
             cwd=ROOT,
             stdin=subprocess.DEVNULL,

@@ -6,33 +6,28 @@ once and kept; what it is applied to are an item and the placeholders of its req
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
-from typing import Any
 
+from local.dynamodb.functions import (
+    ORDER,
+    are_equal,
+    begins_with,
+    contains,
+    is_ordered,
+    summed,
+    take_away,
+)
 from local.dynamodb.values import (
-    ORDERED,
-    SETS,
     Item,
     Value,
     added,
-    comparable,
     invalid,
-    kind_of,
-    number_text,
 )
 
 _TOKEN = re.compile(r"\s*([#:]?[A-Za-z_][A-Za-z0-9_]*|[#:]\d\w*|<>|<=|>=|[=<>+\-(),])")
-_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 _SECTIONS = ("SET", "ADD", "REMOVE", "DELETE")
 
 
@@ -194,7 +189,7 @@ class _Reader:
             if self.accept(name):
                 path = self._in_brackets()
                 return lambda scope: (attribute(path, scope.names) in scope.item) is exists
-        for name, compare in (("BEGINS_WITH", _begins_with), ("CONTAINS", _contains)):
+        for name, compare in (("BEGINS_WITH", begins_with), ("CONTAINS", contains)):
             if self.accept(name):
                 self.expect("(")
                 whole = self.operand()
@@ -210,23 +205,25 @@ class _Reader:
             least = self.operand()
             self.expect("AND")
             most = self.operand()
-            return lambda s: _ordered("<=", least(s), left(s)) and _ordered("<=", left(s), most(s))
+            return lambda s: (
+                is_ordered("<=", least(s), left(s)) and is_ordered("<=", left(s), most(s))
+            )
         if self.accept("IN"):
             self.expect("(")
             choices = [self.operand()]
             while self.accept(","):
                 choices.append(self.operand())
             self.expect(")")
-            return lambda s: any(_equal(left(s), choice(s)) for choice in choices)
+            return lambda s: any(are_equal(left(s), choice(s)) for choice in choices)
         sign = self.take()
         right = self.operand()
         if sign == "=":
-            return lambda s: _equal(left(s), right(s))
+            return lambda s: are_equal(left(s), right(s))
         if sign == "<>":
-            return lambda s: not _equal(left(s), right(s))
-        if sign not in _ORDER:
+            return lambda s: not are_equal(left(s), right(s))
+        if sign not in ORDER:
             raise invalid(f"Syntax error; token: {sign!r}")
-        return lambda s: _ordered(sign, left(s), right(s))
+        return lambda s: is_ordered(sign, left(s), right(s))
 
     def _in_brackets(self) -> str:
         self.expect("(")
@@ -273,7 +270,7 @@ class _Reader:
             if section == "ADD":
                 after[name] = added(scope.item.get(name), value)
             else:
-                _take_away(after, name, value)
+                take_away(after, name, value)
 
         return merge
 
@@ -282,7 +279,7 @@ class _Reader:
         for sign, factor in (("+", 1), ("-", -1)):
             if self.accept(sign):
                 right = self._addend()
-                return lambda scope: _summed(left(scope), right(scope), factor)
+                return lambda scope: summed(left(scope), right(scope), factor)
         return left
 
     def _addend(self) -> Operand:
@@ -300,52 +297,3 @@ def _value(token: str, scope: Scope) -> Value:
     if token not in scope.values:
         raise invalid(f"An expression attribute value used in expression is not defined: {token}")
     return scope.values[token]
-
-
-def _equal(left: Value | None, right: Value | None) -> bool:
-    return left is not None and right is not None and comparable(left) == comparable(right)
-
-
-def _ordered(sign: str, left: Value | None, right: Value | None) -> bool:
-    if left is None or right is None or kind_of(left) != kind_of(right):
-        return False
-    if kind_of(left) not in ORDERED:
-        raise invalid(f"Incorrect operand type for operator {sign}: {kind_of(left)}")
-    return _ORDER[sign](comparable(left)[1], comparable(right)[1])
-
-
-def _begins_with(whole: Value | None, part: Value | None) -> bool:
-    if whole is None or part is None or kind_of(whole) != kind_of(part):
-        return False
-    return bool(comparable(whole)[1][: len(comparable(part)[1])] == comparable(part)[1])
-
-
-def _contains(whole: Value | None, part: Value | None) -> bool:
-    if whole is None or part is None:
-        return False
-    if kind_of(whole) == kind_of(part) == "S":
-        return part["S"] in whole["S"]
-    return SETS.get(kind_of(whole)) == kind_of(part) and comparable(part) in comparable(whole)[1]
-
-
-def _summed(left: Value | None, right: Value | None, factor: int) -> Value:
-    if left is None or right is None:
-        raise invalid("The provided expression refers to an attribute that does not exist")
-    if kind_of(left) != "N" or kind_of(right) != "N":
-        raise invalid("An operand in the update expression has an incorrect data type")
-    return {"N": number_text(Decimal(left["N"]) + factor * Decimal(right["N"]))}
-
-
-def _take_away(after: Item, name: str, value: Value) -> None:
-    kind = kind_of(value)
-    old = after.get(name)
-    if old is None:
-        return
-    if kind not in SETS or kind_of(old) != kind:
-        raise invalid("An operand in the update expression has an incorrect data type")
-    gone = {comparable({SETS[kind]: element}) for element in value[kind]}
-    left = [e for e in old[kind] if comparable({SETS[kind]: e}) not in gone]
-    if left:
-        after[name] = {kind: left}
-    else:
-        del after[name]

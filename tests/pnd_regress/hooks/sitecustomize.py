@@ -5,12 +5,14 @@ The same for bare pynetdicom and for the receiver: faults that nobody can send o
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import time
 from pathlib import Path
 
 FSYNC_LOG, CLOCK, DESCRIPTORS = "PROBE_FSYNC_LOG", "PROBE_CLOCK", "PROBE_DESCRIPTORS"
+FULL_DISK = "PROBE_FULL_DISK"
 
 
 def _count_fsyncs(log: Path) -> None:
@@ -46,6 +48,20 @@ def _hold_descriptors(count: int) -> None:
         os.open(os.devnull, os.O_RDONLY)
 
 
+def _fill_the_disk(sign: Path) -> None:
+    """Let no byte be written to a file as long as `sign` exists."""
+    real = os.pwrite
+
+    def write(fd: int, data: bytes, offset: int) -> int:
+        if sign.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(fd, data, offset)
+
+    os.pwrite = write  # type: ignore[assignment]  # wrapped
+
+
+if FULL_DISK in os.environ:
+    _fill_the_disk(Path(os.environ[FULL_DISK]))
 if FSYNC_LOG in os.environ:
     _count_fsyncs(Path(os.environ[FSYNC_LOG]))
 if CLOCK in os.environ:
