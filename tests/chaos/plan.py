@@ -18,6 +18,9 @@ T = TypeVar("T")
 EPISODE_EVERY_S = (0.5, 3.5)
 EPISODE_S = (2.0, 8.0)
 BLOW_EVERY_S = (3.0, 8.0)
+CALM_EVERY_S = 60.0
+CALM_S = 12.0
+"""Of each minute the last seconds are calm: what was damaged goes on and shows itself further down."""
 LEAD_IN_S = 2.0
 """Before anything goes wrong: senders are under way."""
 
@@ -215,7 +218,7 @@ def _episodes(chance: random.Random, seconds: float) -> Iterator[Episode]:
         at_s = LEAD_IN_S + chance.uniform(*EPISODE_EVERY_S)
         while at_s < seconds:
             card, strength = next(cards), chance.random()
-            end_s = min(at_s + chance.uniform(*EPISODE_S), seconds)
+            end_s = min(at_s + chance.uniform(*EPISODE_S), seconds, _next_calm(at_s))
             yield Episode(
                 name=card.name,
                 begin_s=at_s,
@@ -223,7 +226,7 @@ def _episodes(chance: random.Random, seconds: float) -> Iterator[Episode]:
                 rules=card.rules(strength),
                 switches=card.switches,
             )
-            at_s += slower * chance.uniform(*EPISODE_EVERY_S)
+            at_s = _after_calm(at_s + slower * chance.uniform(*EPISODE_EVERY_S))
 
 
 def _blows(chance: random.Random, seconds: float) -> Iterator[Blow]:
@@ -231,7 +234,17 @@ def _blows(chance: random.Random, seconds: float) -> Iterator[Blow]:
     at_s = LEAD_IN_S + chance.uniform(*BLOW_EVERY_S)
     while at_s < seconds:
         yield Blow(kind=next(kinds), at_s=at_s, pick=chance.random())
-        at_s += chance.uniform(*BLOW_EVERY_S)
+        at_s = _after_calm(at_s + chance.uniform(*BLOW_EVERY_S))
+
+
+def _next_calm(at_s: float) -> float:
+    """Return when the calm of that minute begins."""
+    return at_s // CALM_EVERY_S * CALM_EVERY_S + CALM_EVERY_S - CALM_S
+
+
+def _after_calm(at_s: float) -> float:
+    """Return the time itself, or the end of the calm that it falls into."""
+    return at_s if at_s < _next_calm(at_s) else _next_calm(at_s) + CALM_S
 
 
 def _deck(chance: random.Random, cards: Sequence[T]) -> Iterator[T]:

@@ -18,18 +18,18 @@ from tests.harness.site import Site
 PROCESSES, ASSOCIATIONS = 2, 8
 TICK_S = 0.25
 REPORT_S = 5.0
-MOST_IN_FLIGHT = 15_000
+MOST_IN_FLIGHT = 30_000
 """Above it the senders wait: what is measured is the product, not how long a queue can become."""
 SENDERS_S = 120.0
 REST_S = 600.0
 LATER_S = 8 * 3600
 """How far on Sweep's clock is at rest: past the lease of every batch, and past an hour's closing."""
 SETTINGS = {
-    "BATCH_AGE": 8,
-    "BATCH_IDLE": 2,
+    "BATCH_AGE": 5,
+    "BATCH_IDLE": 1,
     "DIMSE_TIMEOUT": 10,
     "STOP_TIMEOUT": 8,
-    "WORKERS": 2,
+    "WORKERS": 3,
     "MEMORY_MIB": 1024,
     "SCHEDULE_INTERVAL": 3,
     "REANNOUNCE_AFTER": 5,

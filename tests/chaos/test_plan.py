@@ -40,3 +40,13 @@ def test_every_kind_of_image_is_sent() -> None:
     seen = {next(made).kind for _ in range(4000)}
 
     assert seen >= SHARES.keys() - {Kind.GIANT} | {Kind.PLAIN}
+
+
+def test_every_minute_ends_in_calm() -> None:
+    """No fault lasts into it, none begins in it."""
+    plan = make_plan(5, 300)
+
+    for minute in range(5):
+        for second in range(48, 60):
+            assert plan.active(minute * 60 + second) == []
+    assert all(blow.at_s % 60 < 48 for blow in plan.blows)

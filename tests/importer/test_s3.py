@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from dataclasses import replace
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from contract import metadata
 from contract.manifest import InvalidManifestError
@@ -13,7 +17,7 @@ from contract.reasons import QuarantineReason
 from contract.states import InstanceState
 from importer.adapters.results import ResultsBucket
 from importer.adapters.s3 import LandingBucket
-from importer.domain.errors import ManifestMissingError
+from importer.domain.errors import AnswerCutError, ManifestMissingError
 from importer.domain.jobs import Job, JobStatus, output_prefix
 from importer.domain.records import Quarantined
 from tests.importer.builders import make_batch_id, make_manifest, make_row
@@ -45,6 +49,30 @@ def test_a_missing_and_an_unreadable_manifest_differ(aws: Aws, landing: LandingB
     aws.client("s3").put_object(Bucket=aws.landing, Key=BATCH.manifest_key, Body=b"{")
     with pytest.raises(InvalidManifestError):
         landing.manifest(BATCH)
+
+
+def test_an_answer_that_was_cut_is_no_unreadable_manifest() -> None:
+    """A connection that ends within the answer's head: boto3 gives an empty body and no length."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-le")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        client = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{server.getsockname()[1]}",
+            region_name="us-east-1",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        with pytest.raises(AnswerCutError):
+            LandingBucket(client, "landing").manifest(BATCH)
+        client.close()
+        thread.join()
 
 
 def test_listings(aws: Aws, landing: LandingBucket) -> None:

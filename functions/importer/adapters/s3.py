@@ -23,7 +23,7 @@ from contract.manifest import Manifest, Row
 from importer.adapters import tags
 from importer.adapters.clients import error_code, in_parallel
 from importer.adapters.tags import MISSING, Tags
-from importer.domain.errors import ManifestMissingError
+from importer.domain.errors import AnswerCutError, ManifestMissingError
 from importer.domain.ports import LandedObject
 from importer.domain.records import Quarantined, Released
 
@@ -48,7 +48,12 @@ class LandingBucket:
             if error_code(error) in MISSING:
                 raise ManifestMissingError(str(batch_id)) from error
             raise
-        return Manifest.decode(response["Body"].read())
+        body = response["Body"].read()
+        # A connection that ends within the head looks to http.client like an answer without a length and
+        # without a body; a manifest that cannot be read quarantines its batch, so this must not be one.
+        if response.get("ContentLength") != len(body):
+            raise AnswerCutError(str(batch_id))
+        return Manifest.decode(body)
 
     def objects(self, prefix: str) -> Iterator[LandedObject]:
         """List every object under `prefix`, in key order."""

@@ -27,5 +27,9 @@ class ManifestMissingError(RetryLaterError):
     """A batch was announced whose manifest is not in the landing bucket."""
 
 
+class AnswerCutError(RetryLaterError):
+    """An answer ended early: what came says nothing of what is stored."""
+
+
 class UnknownMessageError(ImportPipelineError):
     """A message that is neither an announcement nor an outcome; it ends in the dead-letter queue."""
