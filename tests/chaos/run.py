@@ -22,6 +22,8 @@ MOST_IN_FLIGHT = 30_000
 """Above it the senders wait: what is measured is the product, not how long a queue can become."""
 SENDERS_S = 120.0
 REST_S = 600.0
+STANDSTILL_S = 10.0
+"""Longer than the pauses between an ask and its answer: what stands still then needs Sweep's help."""
 LATER_S = 8 * 3600
 """How far on Sweep's clock is at rest: past the lease of every batch, and past an hour's closing."""
 SETTINGS = {
@@ -35,7 +37,7 @@ SETTINGS = {
     "REANNOUNCE_AFTER": 5,
     "POLL_AFTER": 8,
     "ADOPT_AFTER": 1,
-    "OUTPUT_GRACE": 15,
+    "OUTPUT_GRACE": 30,
     "LOG_LEVEL": "WARNING",
     "HEALTHIMAGING_FAULTS": '{"jobSeconds": 0.5}',
 }
@@ -62,6 +64,7 @@ class Result:
         struck: Faults of requests by name.
         blows: Sudden faults by kind.
         rest_s: How long it took to come to rest.
+        cpu_s: Processor time of the parts that live at its end.
         violations: What is wrong.
     """
 
@@ -73,6 +76,7 @@ class Result:
     struck: dict[str, int] = field(default_factory=dict)
     blows: dict[str, int] = field(default_factory=dict)
     rest_s: float = 0.0
+    cpu_s: dict[str, float] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
 
 
@@ -169,17 +173,22 @@ class Run:
             _kill(_picked(functions, blow.pick))
 
     def _rest(self) -> None:
-        """Let Sweep find what nobody announced, until nothing is left to be found."""
+        """Let it work off what it has, and when that stands still let hours pass for Sweep."""
         began = time.monotonic()
-        quiet = 0
-        while (elapsed := time.monotonic() - began) < REST_S and quiet < 2:
-            found = self._site.sweep_later(LATER_S)
+        last, changed_at, quiet = -1, began, 0
+        while (now := time.monotonic()) - began < REST_S and quiet < 2:
             in_flight = self._site.in_flight()
-            quiet = quiet + 1 if not found and in_flight == 0 else 0
-            self._say(f"coming to rest, {elapsed:.0f} s: in flight {in_flight}, Sweep {found}")
-            time.sleep(TICK_S)
+            if in_flight != last:
+                last, changed_at, quiet = in_flight, now, 0
+                self._say(f"coming to rest, {now - began:.0f} s: in flight {in_flight}")
+            if in_flight == 0 or now - changed_at > STANDSTILL_S:
+                found = self._site.sweep_later(LATER_S)
+                self._say(f"hours later Sweep finds {found or 'nothing'}")
+                quiet = 0 if found or in_flight else quiet + 1
+                changed_at = time.monotonic()
+            time.sleep(1)
         self._result.rest_s = time.monotonic() - began
-        self._say(f"{self._site.cpu_seconds()}")
+        self._result.cpu_s = self._site.cpu_seconds()
 
     def _judge(self) -> None:
         result = self._result
