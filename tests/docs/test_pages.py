@@ -41,6 +41,7 @@ NAME = re.compile(r"[A-Z][a-z]+[A-Za-z0-9]*[A-Z][A-Za-z0-9]*|[A-Z]{2,}[a-z][A-Za
 CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
 KANA = re.compile(r"[\u3040-\u30ff]")
 AFTER_STOP = re.compile(r"。(?!$|[）」』】])")
+ODD_EMPHASIS = re.compile(r"\w\*\*[「（]|[」）。]\*\*\w")
 FIELDS = {
     "contexts_refused", "calling_ae_title", "called_ae_title", "sop_instance_uid",
 }  # fmt: skip
@@ -148,6 +149,14 @@ def test_a_japanese_line_is_one_sentence(name: str) -> None:
 
     assert [line for line in running if AFTER_STOP.search(line)] == []
     assert len([line for _, line in page.prose if KANA.search(line)]) > len(page.headings)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_emphasis_is_shown(name: str) -> None:
+    """Marks between a letter and a bracket are shown as asterisks (CommonMark 6.2, flanking)."""
+    odd = [line for _, line in PAGES[name].prose if ODD_EMPHASIS.search(line)]
+
+    assert odd == []
 
 
 @pytest.mark.parametrize("name", PAGES)
