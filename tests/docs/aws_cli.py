@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import uuid
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -43,8 +44,12 @@ def _session() -> Any:
     return botocore.session.get_session()
 
 
-def check(line: str) -> dict[str, Any]:
+def check(line: str, *, made: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Check one command and return its parameters by the API's names.
+
+    Args:
+        line: The command.
+        made: Files that a command before it writes; their content is not known.
 
     Raises:
         WrongCommandError: Service, operation, option or value is not one.
@@ -70,7 +75,7 @@ def check(line: str) -> dict[str, Any]:
             if of == [service, words[0]]
         }
         words = [ours.get(word, word) for word in words[1:]]
-    return _parameters(operation, words)
+    return _parameters(operation, words, made)
 
 
 def _known(names: dict[str, str], word: str, of: str) -> str:
@@ -79,7 +84,9 @@ def _known(names: dict[str, str], word: str, of: str) -> str:
     return names[word]
 
 
-def _parameters(operation: OperationModel, words: list[str]) -> dict[str, Any]:
+def _parameters(
+    operation: OperationModel, words: list[str], made: frozenset[str]
+) -> dict[str, Any]:
     members = {} if operation.input_shape is None else operation.input_shape.members
     names = {xform_name(name, "-"): name for name in members}
     found: dict[str, Any] = {}
@@ -92,9 +99,10 @@ def _parameters(operation: OperationModel, words: list[str]) -> dict[str, Any]:
             found[name] = False
         else:
             name = _known(names, option, operation.name)
-            found[name] = _value(members[name], values, option)
+            found[name] = _value(members[name], [_content(value, made) for value in values], option)
     if operation.input_shape is not None:
-        tokens = dict.fromkeys(operation.idempotent_members, "-")  # the CLI fills them in
+        # The CLI fills them in.
+        tokens = dict.fromkeys(operation.idempotent_members, str(uuid.UUID(int=0)))
         try:
             validate_parameters({**tokens, **found}, operation.input_shape)
         except ParamValidationError as error:
@@ -145,12 +153,18 @@ def _value(shape: Shape, values: list[str], option: str) -> Any:
     return _scalar(shape, values[0])
 
 
+def _content(value: str, made: frozenset[str]) -> str:
+    if not value.startswith(("file://", "fileb://")):
+        return value
+    name = value.partition("://")[2]
+    if name in made:
+        return name
+    if not (ROOT / name).is_file():
+        raise WrongCommandError(f"there is no {name}")
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
 def _scalar(shape: Shape, value: str) -> Any:
-    if value.startswith(("file://", "fileb://")):
-        path = ROOT / value.partition("://")[2]
-        if not path.is_file():
-            raise WrongCommandError(f"there is no {path.relative_to(ROOT)}")
-        return path.read_text(encoding="utf-8")
     if shape.type_name in ("structure", "map", "list"):
         return json.loads(value) if value[:1] in "[{" else _shorthand(shape, value)
     if shape.type_name in ("integer", "long"):

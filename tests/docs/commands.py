@@ -8,6 +8,8 @@ START = "sh start"
 """Starts the local product, and runs until it is stopped."""
 RUN = "sh run"
 """Run as it stands against the local product; example names are replaced by what is there."""
+WITH_IT = "sh with it"
+"""Run against a receiver with the settings of the page's last `sh start`."""
 LONG = "sh long"
 """Local, but takes minutes or is the suite itself: make shows what it would do."""
 AWS = "sh aws"
@@ -17,7 +19,7 @@ ELSEWHERE = "sh elsewhere"
 OUTPUT = "text output"
 """What the block before it prints: each line is found in it."""
 NO_COMMANDS = ("text", "json", "yaml")
-KINDS = (START, RUN, LONG, AWS, ELSEWHERE, OUTPUT, *NO_COMMANDS)
+KINDS = (START, RUN, WITH_IT, LONG, AWS, ELSEWHERE, OUTPUT, *NO_COMMANDS)
 
 
 def blocks_of(name: str, kind: str) -> list[Block]:

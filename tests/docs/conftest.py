@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.builders import make_instance, write_part10
+from tests.certificates import Authority
 from tests.docs.commands import START, blocks_of
-from tests.docs.tls import tls_before, write_certificate
+from tests.docs.tls import tls_before
 from tests.pipeline.conftest import Product, start_product, stop_product
 
 ROOT_CERTIFICATE = "AmazonRootCA1.pem"
@@ -35,8 +35,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     samples.mkdir()
     for number in range(3):
         write_part10(make_instance(), samples / f"{number}.dcm")
-    certificate, key = write_certificate(folder)
-    shutil.copy(certificate, folder / ROOT_CERTIFICATE)
+    authority = Authority()
+    (folder / ROOT_CERTIFICATE).write_text(authority.certificate)
+    key, certificate = authority.issue("localhost", for_servers=True).write(folder, "localhost")
     command = ["bash", "-euc", f"exec {blocks_of('README.md', START)[0].text}"]
     product = start_product(folder / "product", command=command)
     try:

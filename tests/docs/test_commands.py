@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from importer.domain.commands import Command
 from local.settings import LocalSettings
 from receiver.settings import Settings
+from tests.builders import make_instance, write_part10
 from tests.deadline import wait_until
 from tests.docs.aws_cli import WrongCommandError, check
 from tests.docs.commands import (
@@ -26,16 +28,24 @@ from tests.docs.commands import (
     OUTPUT,
     RUN,
     START,
+    WITH_IT,
     commands,
     lines_of,
 )
 from tests.docs.conftest import Place
 from tests.docs.pages import JAPANESE, ROOT, Block, Page, all_pages
+from tests.receiver_process import ReceiverProcess
 from tests.template_gen.rendering import document
 
 PAGES = [page for page in all_pages() if not page.name.endswith(JAPANESE)]
 """In English: the blocks of the other language are the same, which a test of the pages holds."""
-WITH_RUNS = [page.name for page in PAGES if any(block.info == RUN for block in page.blocks)]
+OTHERWISE = [page.name for page in PAGES if any(b.info == WITH_IT for b in page.blocks)]
+"""Pages whose commands need a product that is started another way than the README's."""
+WITH_RUNS = [
+    page.name
+    for page in PAGES
+    if page.name not in OTHERWISE and any(block.info == RUN for block in page.blocks)
+]
 TOOLS = (
     "apt-get",
     "aws",
@@ -141,6 +151,33 @@ def test_what_the_guide_sends_is_imported(place: Place) -> None:
     )
 
 
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_commands_run_against_a_receiver_with_other_settings(
+    name: str, start_receiver: Callable[..., ReceiverProcess], tmp_path: Path
+) -> None:
+    """The page's own files and settings, from the making of certificates to an image that is stored."""
+    write_part10(make_instance(), tmp_path / "image.dcm")
+    port = 0
+    for block in Page(ROOT / name).blocks:
+        script = block.text.replace("localhost 11112", f"localhost {port}")
+        if block.info == START:
+            port = start_receiver(**_settings_of(block, tmp_path)).port
+        elif block.info in (RUN, WITH_IT):
+            code, printed = run(["bash", "-euo", "pipefail", "-c", script], tmp_path)
+            assert code == 0, f"{name}:{block.line}: {printed}"
+
+    assert port, "nothing was started"
+
+
+def _settings_of(block: Block, folder: Path) -> dict[str, str]:
+    """Return what a command that starts the product sets, as the shell reads it."""
+    code, printed = run(["bash", "-euc", block.text.replace("make run", "env -0")], folder)
+    assert code == 0, printed
+    variables = dict(each.split("=", 1) for each in printed.split("\0") if each)
+    ours = {spec.env for spec in Settings.specs().values()}
+    return {name: value for name, value in variables.items() if name in ours}
+
+
 @pytest.mark.parametrize(("where", "line"), commands(START))
 def test_the_product_starts_with_these_settings(where: str, line: str) -> None:
     """The first such command starts the product of these tests; each names settings that there are."""
@@ -150,8 +187,9 @@ def test_the_product_starts_with_these_settings(where: str, line: str) -> None:
 
     assert (program, target) == ("make", "run"), where
     assert environ.keys() <= known
-    Settings.from_env({"LANDING_URL": "s3://bucket", "TABLE_NAME": "ledger", **environ})
-    LocalSettings.from_env(environ)
+    if "$(" not in line:
+        Settings.from_env({"LANDING_URL": "s3://bucket", "TABLE_NAME": "ledger", **environ})
+    LocalSettings.from_env({name: value for name, value in environ.items() if "$(" not in value})
 
 
 @pytest.mark.parametrize(("where", "line"), commands(LONG))
@@ -179,7 +217,8 @@ def test_commands_for_elsewhere_name_what_is_here(where: str, line: str) -> None
 @pytest.mark.parametrize(("where", "line"), [c for c in commands(AWS) if JAPANESE not in c[0]])
 def test_commands_of_aws_are_what_the_services_take(where: str, line: str) -> None:
     """Operation, options, values; and the stack has what they name."""
-    parameters = check(line)
+    page = Page(ROOT / where.partition(":")[0])
+    parameters = check(line, made=_files_made(page))
 
     rendered: dict[str, Any] = document()
     logical = parameters.get("LogicalResourceId", "PacsService")
@@ -188,6 +227,16 @@ def test_commands_of_aws_are_what_the_services_take(where: str, line: str) -> No
     assert [name for name in outputs if name not in rendered["Outputs"]] == []
     if "-Redrive-" in parameters.get("FunctionName", ""):
         Command.parse(json.loads(parameters["Payload"]))
+
+
+def _files_made(page: Page) -> frozenset[str]:
+    """Return the files that a page's commands write."""
+    return frozenset(
+        name
+        for block in page.blocks
+        if block.info == RUN
+        for name in re.findall(r"> (\S+)", block.text)
+    )
 
 
 @pytest.mark.parametrize(

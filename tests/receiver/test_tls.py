@@ -310,7 +310,7 @@ def test_documented_commands_make_what_the_receiver_takes(
 ) -> None:
     """Both languages have the same ones; the secret's JSON has the keys that the template reads."""
     english, japanese = (
-        re.search(r"<!-- begin: commands -->\n```sh\n(.*?)```", page.read_text(), re.DOTALL)
+        re.search(r"<!-- begin: commands -->\n```sh run\n(.*?)```", page.read_text(), re.DOTALL)
         for page in (ROOT / "docs" / "tls.md", ROOT / "docs" / "tls.ja.md")
     )
     assert english is not None
