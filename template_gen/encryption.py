@@ -18,6 +18,7 @@ from awacs.aws import (
     Principal,
     Statement,
     StringEquals,
+    StringLike,
 )
 from troposphere import AWSHelperFn, GetAtt, If, NoValue, Ref, Sub, Template
 from troposphere.iam import PolicyType, Role
@@ -25,10 +26,10 @@ from troposphere.kms import Key
 
 from template_gen.conditions import Conditions
 from template_gen.parameters import Parameters
+from template_gen.permissions import HEALTHIMAGING
 
 KEY_SERVICES = ("s3", "dynamodb", "medical-imaging")
 """Services that use the key; each in the name of the role or user that calls it."""
-_CALLED_BY_ROLES = ("s3", "dynamodb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,26 @@ def add_encryption(template: Template, p: Parameters, c: Conditions) -> Encrypti
                         ),
                         Action=[Action("kms", "*")],
                         Resource=["*"],
-                    )
+                    ),
+                    # As the developer guide of HealthImaging has it. The key's own ARN would close a circle.
+                    Statement(
+                        Effect=Allow,
+                        Principal=Principal("Service", HEALTHIMAGING),
+                        Action=[
+                            kms.Decrypt,
+                            kms.GenerateDataKey,
+                            kms.GenerateDataKeyWithoutPlaintext,
+                        ],
+                        Resource=["*"],
+                        Condition=Condition(
+                            StringLike(
+                                "kms:EncryptionContext:kms-arn",
+                                Sub(
+                                    "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"
+                                ),
+                            )
+                        ),
+                    ),
                 ],
             ),
         )
@@ -87,8 +107,12 @@ def add_encryption(template: Template, p: Parameters, c: Conditions) -> Encrypti
 
 
 def let_roles_use_key(template: Template, encryption: Encryption, roles: list[Role]) -> None:
-    """Let roles use the key through S3 and DynamoDB, for the data that they may touch there anyway."""
-    services = [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in _CALLED_BY_ROLES]
+    """Let roles use the key through its services, for the data that they may touch there anyway.
+
+    HealthImaging asks for it in the name of whoever starts an import, besides its own grant (developer
+    guide, "Data encryption").
+    """
+    services = [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in KEY_SERVICES]
     for condition, key in encryption.choices:
         template.add_resource(
             PolicyType(

@@ -364,7 +364,10 @@ def test_a_key_encrypts_all_data(options: dict[str, str], key: str) -> None:
     assert statement["Resource"] == [key]
     assert statement["Condition"] == {
         "StringEquals": {
-            "kms:ViaService": ["s3.us-east-1.amazonaws.com", "dynamodb.us-east-1.amazonaws.com"]
+            "kms:ViaService": [
+                f"{service}.us-east-1.amazonaws.com"
+                for service in ("s3", "dynamodb", "medical-imaging")
+            ]
         }
     }
     assert set(policy["Roles"]) == of_type(resources, "AWS::IAM::Role").keys() - {
@@ -379,5 +382,11 @@ def test_the_stacks_own_key_outlives_it() -> None:
 
     assert resources["DataKey"]["DeletionPolicy"] == "Retain"
     assert resources["DataKey"]["Properties"]["EnableKeyRotation"] is True
+    root, service = resources["DataKey"]["Properties"]["KeyPolicy"]["Statement"]
+    assert root["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert service["Principal"] == {"Service": "medical-imaging.amazonaws.com"}
+    assert service["Condition"] == {
+        "StringLike": {"kms:EncryptionContext:kms-arn": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/*"}
+    }
     assert "DataKey" not in render()
     assert of_type(render(), "AWS::IAM::Policy") == {}

@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
+from importer.handlers import preflight
 from importer.preflight.adapters import clients
 from importer.preflight.checks.service_roles import ROLES
 from local.aws import build_gateway
@@ -129,3 +130,9 @@ def account(emulated: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]
         lent.make_service_roles()
         yield lent
         clients._client.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the checks the time that a loaded machine takes; that they end in time has tests of its own."""
+    monkeypatch.setattr(preflight, "CHECKS_S", 120.0)

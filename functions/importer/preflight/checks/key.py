@@ -58,6 +58,7 @@ them the key names them."""
 def needed_policy(stack: Stack, services: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """Return the statements that a key's policy needs for `services`, for the guide to print."""
     own_name = [need for need in NEEDS if need.principals and need.service in services]
+    any_key = f"arn:{stack.partition}:kms:{stack.region}:{stack.account}:key/*"
     return [
         {"Effect": "Allow", "Principal": {"AWS": _root(stack)}, "Action": "kms:*", "Resource": "*"},
         *(
@@ -69,6 +70,15 @@ def needed_policy(stack: Stack, services: tuple[str, ...] = ()) -> list[dict[str
             }
             for need in own_name
         ),
+        # The account's IAM is enough for what is known; HealthImaging's developer guide ("Data encryption")
+        # has this besides.
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "medical-imaging.amazonaws.com"},
+            "Action": ["kms:Decrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext"],
+            "Resource": "*",
+            "Condition": {"StringLike": {"kms:EncryptionContext:kms-arn": any_key}},
+        },
     ]
 
 
