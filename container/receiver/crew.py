@@ -18,8 +18,8 @@ from receiver.ports import Counters, Log
 from receiver.shared import SharedCells
 from receiver.worker import EXIT_BOOT_FAILED, EXIT_SEALED
 
-HEARTBEAT_S = 10.0
-"""A worker silent for so long is stuck; it sends a heartbeat every second."""
+HEARTBEAT_S = 20.0
+"""A worker silent for so long is stuck; it sends a heartbeat every second, if it is let."""
 BOOT_S = 30.0
 """A worker says HELLO within so long."""
 MAXIMUM_BOOT_FAILURES = 5

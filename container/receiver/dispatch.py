@@ -24,8 +24,10 @@ MAXIMUM_PRE_ASSOCIATION_PER_ADDRESS = 384
 """Above 300, which one test or migration tool may open at once."""
 MAXIMUM_QUEUED = 1024
 MAXIMUM_QUEUED_PER_ADDRESS = 512
-ANSWER_S = 5.0
-"""A worker that leaves a hand-off unanswered for so long is stuck."""
+ANSWER_S = 10.0
+"""A worker that leaves a hand-off unanswered for so long is stuck. A machine that has no processor to give
+for seconds is common, and to kill a worker for it cuts all that it serves; new connections do not wait for a
+slow one meanwhile (SUSPECT_S)."""
 SUSPECT_S = 0.25
 """After so long without an answer others are preferred; an idle worker answers within 1 ms."""
 
