@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import functools
 import importlib
 import os
@@ -15,6 +13,7 @@ from receiver.companion import Companion
 from receiver.journal import make_journals
 from receiver.listener import PortError, open_listener
 from receiver.logs import JsonLog, describe_exception, install_exception_hooks
+from receiver.malloc import limit_arenas
 from receiver.protection import AGENT_VARIABLE, FIRST_SLOT, EcsAgent, protect_in_background
 from receiver.recent import RecentContents
 from receiver.service import AssociationService
@@ -24,8 +23,6 @@ from receiver.supervisor import EXIT_FAILED, Supervisor
 from receiver.worker import Seat, run_worker
 
 EXIT_USAGE = 2
-_M_ARENA_MAX, _ARENAS = -8, 2
-"""mallopt(3): by default each thread may get an arena of its own, and each association has a thread."""
 _HEALTH_BACKLOG = 128
 
 
@@ -39,7 +36,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
     _raise_descriptor_limit()
-    _limit_arenas()
+    limit_arenas()
     _import_before_fork(settings)
     cells = SharedCells(settings.worker_count)
     counters = SlotCounters(cells, cells.parent_slot)
@@ -80,12 +77,6 @@ def _import_before_fork(settings: Settings) -> None:
     """Import what the workers will: a replacement then starts at once, and the pages are shared."""
     if settings.landing_url.startswith("s3:"):
         importlib.import_module("receiver.sinks.s3")
-
-
-def _limit_arenas() -> None:
-    """Let all threads share two of malloc's arenas: hundreds of short threads would leave many half empty."""
-    with contextlib.suppress(AttributeError):  # another C library than glibc
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def _raise_descriptor_limit() -> None:

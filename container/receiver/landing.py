@@ -21,6 +21,7 @@ from receiver.assembly import Instance
 from receiver.batch import Batch, Batches, Ticket
 from receiver.drafted import DraftedInstance
 from receiver.journal import Journal, open_journals
+from receiver.malloc import give_back
 from receiver.memory import Memory, worker_budget
 from receiver.ports import (
     Assembly,
@@ -43,6 +44,8 @@ from receiver.uploads import PartsInFlight
 
 TRIM_INTERVAL_S = 2.0
 """Memory that nothing used for so long after a burst goes back to the system."""
+GIVE_BACK_INTERVAL_S = 30.0
+"""The C library's free pages likewise."""
 
 
 def make_landing(
@@ -127,6 +130,7 @@ class BatchedLanding:
         self._sealing = False
         self._closed = False
         self._trim_at = monotonic() + TRIM_INTERVAL_S
+        self._give_back_at = monotonic() + GIVE_BACK_INTERVAL_S
         self._left = [slot for slot, journal in enumerate(journals) if not journal.is_empty]
         batches.taken.update(self._left)
 
@@ -151,6 +155,9 @@ class BatchedLanding:
         if self._monotonic() >= self._trim_at:
             self._trim_at = self._monotonic() + TRIM_INTERVAL_S
             self._memory.trim()
+        if self._monotonic() >= self._give_back_at:
+            self._give_back_at = self._monotonic() + GIVE_BACK_INTERVAL_S
+            give_back()
 
     def seal_due(self) -> None:
         """Do on this thread what `tick` does on another."""
