@@ -28,6 +28,8 @@ def add_ledger(template: Template, encryption: Encryption) -> Table:
             TITLE,
             DeletionPolicy="Retain",
             UpdateReplacePolicy="Retain",
+            # Nor can a person delete it by one wrong click: it would have to be switched off first.
+            DeletionProtectionEnabled=True,
             # Nobody has to know the load; an idle night costs nothing.
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[

@@ -262,6 +262,11 @@ def test_the_table_can_be_restored_and_is_encrypted() -> None:
     assert table["SSESpecification"]["SSEEnabled"] is True
 
 
+def test_the_table_cannot_be_deleted_by_mistake() -> None:
+    """The stack lets go of it anyway; whoever means it switches the protection off."""
+    assert _properties("DicomImportJobTable")["DeletionProtectionEnabled"] is True
+
+
 def test_the_tables_keys_and_index_are_the_ledgers() -> None:
     """The importer's schema is the only source."""
     table = _properties("DicomImportJobTable")

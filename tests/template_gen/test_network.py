@@ -305,6 +305,17 @@ def test_the_task_is_hardened() -> None:
     assert "Privileged" not in container
 
 
+def test_the_service_runs_on_the_newest_platform_without_a_shell() -> None:
+    """Nobody gets into a task by ECS Exec, and no variable of it is a secret."""
+    service = _properties("PacsService")
+    (container,) = _properties("PacsServerTaskDef")["ContainerDefinitions"]
+
+    assert service["PlatformVersion"] == "LATEST"
+    assert service["EnableExecuteCommand"] is False
+    secrets = {spec.env for spec in Settings.specs().values() if spec.secret}
+    assert {pair["Name"] for pair in container["Environment"]} & secrets == set()
+
+
 def test_a_slow_log_service_does_not_stop_the_receiver() -> None:
     """Lines are dropped before images wait."""
     (container,) = _properties("PacsServerTaskDef")["ContainerDefinitions"]

@@ -261,6 +261,21 @@ DESIGN: dict[str, tuple[str, ...]] = {
         "importer/test_full_proof::test_what_is_whole_is_proved",
         "importer/test_full_proof::test_a_loss_stands_until_the_next_round",
     ),
+    "storage commitment: the task reads the ledger, and only when asked to answer": (
+        "test_storage_commitment::test_without_an_address_nothing_is_granted_or_opened",
+        "test_storage_commitment::test_the_receiver_may_do_what_it_needs_to_answer_and_no_more",
+    ),
+    "storage commitment: a map of AE title to address": (
+        "test_storage_commitment::test_what_is_typed_reaches_the_receiver",
+        "test_storage_commitment::test_what_is_no_address_is_refused_by_the_form",
+    ),
+    "storage commitment: one deliverer among many tasks": (
+        "receiver/commitment/test_registry::test_one_owner_at_a_time",
+        "receiver/commitment/test_racing::test_each_request_is_answered_once",
+    ),
+    "storage commitment: an outbound route": (
+        "test_storage_commitment::test_the_servers_may_call_the_devices_networks",
+    ),
     "the minimal deploy policy and a deploy role, generated": (
         "test_deploy::test_every_action_that_a_resource_needs_is_granted_once",
         "test_deploy::test_the_deploy_role_is_cloudformations_alone",
@@ -271,6 +286,84 @@ DESIGN: dict[str, tuple[str, ...]] = {
 }
 """Each sentence of the design on the template, and the tests that hold it (`folder/module::name`, the folder
 this one where none is given)."""
+
+CONTROLS: dict[str, tuple[str, ...]] = {
+    "S3.2, S3.3, S3.8: public access blocked": ("test_data::test_a_bucket_blocks_public_access",),
+    "S3.5: TLS only": ("test_data::test_a_bucket_refuses_plain_connections",),
+    "S3.9: access logs": ("test_guide_stack::test_access_to_images_is_logged",),
+    "S3.12: no ACLs": ("test_data::test_a_bucket_blocks_public_access",),
+    "S3.10, S3.13: lifecycle": ("test_data::test_a_bucket_is_versioned_and_drops_stale_uploads",),
+    "S3.14: versioning": ("test_data::test_a_bucket_is_versioned_and_drops_stale_uploads",),
+    "S3.17: KMS, if asked for": ("test_data::test_a_key_encrypts_all_data",),
+    "nobody can delete or overwrite": (
+        "test_data::test_nobody_can_delete",
+        "test_data::test_nothing_that_landed_can_be_written_over",
+    ),
+    "ECS.2, ECS.16: no public address": (
+        "test_network::test_tasks_run_in_the_private_subnets_without_public_addresses",
+    ),
+    "ECS.4, ECS.5, ECS.20: unprivileged, read-only root, non-root, no capabilities": (
+        "test_network::test_the_task_is_hardened",
+    ),
+    "ECS.8, ECS.10: no secrets in variables, newest platform, no ECS Exec": (
+        "test_network::test_the_service_runs_on_the_newest_platform_without_a_shell",
+    ),
+    "ECS.9: logs": ("test_network::test_a_slow_log_service_does_not_stop_the_receiver",),
+    "ELB.13: more than one zone": (
+        "test_network::test_the_load_balancer_stands_in_the_public_subnets_across_zones",
+        "test_parameter_sets::test_subnets_in_any_one_zone_are_refused",
+    ),
+    "ELB.17, ELB.18: TLS 1.2 and 1.3 only": (
+        "test_network::test_with_a_certificate_the_listener_is_tls_12_or_13",
+    ),
+    "EC2.18, EC2.19: no range of everybody": (
+        "test_parameter_sets::test_a_bad_value_is_refused_with_its_constraint_description",
+    ),
+    "EC2.2: groups let out only what they must": (
+        "test_network::test_the_load_balancer_reaches_the_dicom_and_health_ports_only",
+    ),
+    "Lambda.1: called by whom it must": ("test_operations::test_the_rule_and_no_other_may_send",),
+    "Lambda.2: a current runtime": (
+        "test_operations::test_code_comes_from_the_regions_own_bucket",
+    ),
+    "DynamoDB.2: point-in-time recovery": (
+        "test_data::test_the_table_can_be_restored_and_is_encrypted",
+    ),
+    "DynamoDB.6: deletion protection": ("test_data::test_the_table_cannot_be_deleted_by_mistake",),
+    "SQS.1: encrypted; TLS only; dead letters are kept as long": (
+        "test_data::test_queues_are_encrypted_and_refuse_plain_connections",
+        "test_data::test_a_queue_keeps_what_it_cannot_deliver",
+    ),
+    "CloudWatch.16: retention": ("test_operations::test_every_log_group_has_a_retention",),
+    "KMS.3, KMS.4: the key is kept and rotated": (
+        "test_data::test_the_stacks_own_key_outlives_it",
+    ),
+    "IAM.1, IAM.21: no wildcard action": ("test_permissions::test_no_role_has_a_wildcard_action",),
+    "each role by its golden policy": (
+        "test_permissions::test_each_role_may_do_exactly_what_its_golden_policy_says",
+    ),
+    "no wildcard resource without a reason": (
+        "test_permissions::test_every_right_to_all_resources_has_its_reason",
+    ),
+    "no PassRole but to HealthImaging": (
+        "test_permissions::test_roles_are_passed_to_healthimaging_alone",
+    ),
+    "no DeleteObject": ("test_permissions::test_no_role_can_delete",),
+    "HealthImaging's role is for one data store": (
+        "test_permissions::test_healthimaging_takes_its_role_for_this_data_store_alone",
+    ),
+    "tasks' roles are for this account": (
+        "test_permissions::test_tasks_take_their_roles_in_this_account_alone",
+    ),
+    "an image by its digest": (
+        "test_product::test_an_image_is_named_by_its_digest_once_it_is_published",
+    ),
+    "stateful resources are never replaced": (
+        "test_updates::test_an_update_from_the_last_release_loses_nothing",
+    ),
+}
+"""Controls of AWS Security Hub (FSBP), and what a hospital's auditor asks besides. Those that do not fit here
+are waived with their reasons in ci/scan/waivers.py."""
 
 
 @cache
@@ -296,6 +389,12 @@ def test_a_sentence_of_the_design_has_its_tests(sentence: str) -> None:
     """By name, so that none can be removed or renamed without notice."""
     assert [test for test in DESIGN[sentence] if not _exists(test)] == []
     assert DESIGN[sentence]
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_control_has_its_tests(control: str) -> None:
+    """Likewise."""
+    assert [test for test in CONTROLS[control] if not _exists(test)] == []
 
 
 @pytest.mark.parametrize("heading", PROMISING)
