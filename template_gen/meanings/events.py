@@ -131,6 +131,10 @@ RECEIVER_EVENTS: dict[str, Text] = {
         "S3 or the ledger did not answer a question about a request; it is asked again.",
         "S3または台帳から回答を得られませんでした。再試行します。",
     ),
+    "commitment_failed": Text(
+        "An error of this product about one request; it is tried again, the others go on.",
+        "1つの要求の処理で本製品の内部エラーが発生しました。再試行します。他の要求は影響を受けません。",
+    ),
     "commitment_unreadable": Text(
         "What is kept of a request cannot be read.", "記録された要求を読み取れません。"
     ),

@@ -18,8 +18,8 @@ from receiver.commitment.delivery import Outcome, Report, deliver
 from receiver.commitment.documents import Request, Result
 from receiver.commitment.link import Frame, Link, LinkClosedError
 from receiver.commitment.report import encode_report, make_report
+from receiver.logs import JsonLog, log_exception
 from receiver.peers import Peer
-from receiver.ports import Log
 from receiver.responses import SEND_S
 from receiver.settings import Settings
 
@@ -85,7 +85,7 @@ class Courier:
     """
 
     def __init__(
-        self, settings: Settings, log: Log, clock: Callable[[], float] = time.time
+        self, settings: Settings, log: JsonLog, clock: Callable[[], float] = time.time
     ) -> None:
         self._settings = settings
         self._log = log
@@ -119,13 +119,11 @@ class Courier:
     def _report_on_link(self, errand: Errand, link: Link) -> None:
         status = None
         try:
-            event_type, information = make_report(errand.request, errand.result)
-            content = encode_report(information, implicit=link.implicit)
-            link.wait(SEND_S + self._settings.dimse_timeout_s + 5.0)
-            link.send(Frame.EVENT, bytes((event_type,)) + content)
-            status = int.from_bytes(link.expect(Frame.OUTCOME), "big")
+            status = self._send_on_link(errand, link)
         except LinkClosedError:
             pass
+        except Exception as error:  # noqa: BLE001 - on a thread of its own nobody else would see it
+            self._log_failure(errand, error)
         outcome = Outcome(status)
         if status is not None:  # else it has ended, as most do at once, and a new one is opened
             self._log_delivery(errand.request, outcome, "same")
@@ -134,6 +132,13 @@ class Courier:
             Delivered(errand.request.id, outcome.is_taken, status=status, retry_at=retry_at)
         )
 
+    def _send_on_link(self, errand: Errand, link: Link) -> int:
+        event_type, information = make_report(errand.request, errand.result)
+        content = encode_report(information, implicit=link.implicit)
+        link.wait(SEND_S + self._settings.dimse_timeout_s + 5.0)
+        link.send(Frame.EVENT, bytes((event_type,)) + content)
+        return int.from_bytes(link.expect(Frame.OUTCOME), "big")
+
     def _serve(self, door: _Door, calling: str, called: str) -> None:
         while True:
             with self._lock:
@@ -141,7 +146,11 @@ class Courier:
                 door.is_busy = bool(errands)
             if not errands:
                 return
-            outcomes = self._bring(errands, self._settings.commitment_peer(calling), called)
+            try:
+                outcomes = self._bring(errands, self._settings.commitment_peer(calling), called)
+            except Exception as error:  # noqa: BLE001 - on a thread of its own nobody else would see it
+                self._log_failure(errands[0], error)
+                outcomes = [Outcome(detail=type(error).__name__)] * len(errands)
             with self._lock:
                 reached = any(outcome.status is not None for outcome in outcomes)
                 taken = all(outcome.is_taken for outcome in outcomes)
@@ -173,6 +182,9 @@ class Courier:
             self._settings.commitment_retry_s * 2.0 ** min(failures - 1, 12), LONGEST_PAUSE_S
         )
         return pause * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+
+    def _log_failure(self, errand: Errand, error: Exception) -> None:
+        log_exception(self._log, "commitment_failed", error, commitment=str(errand.request.id))
 
     def _log_delivery(self, request: Request, outcome: Outcome, association: str) -> None:
         write = self._log.info if outcome.is_taken else self._log.warning

@@ -26,7 +26,7 @@ from receiver.commitment.figures import Figures
 from receiver.commitment.judge import Judge, Progress
 from receiver.commitment.link import Link
 from receiver.commitment.ports import LEASE_S, Archive, Registry, UnavailableError
-from receiver.logs import JsonLog
+from receiver.logs import JsonLog, log_exception
 from receiver.settings import Settings
 
 SCAN_S = 30.0
@@ -35,6 +35,8 @@ GIVE_UP_S = 3 * 86_400.0
 """Time for an answer to be delivered."""
 MARGIN_S = 86_400.0
 """How much older than all its times a request is still looked for."""
+FAILED_S = 600.0
+"""Pause after an error of ours."""
 UNAVAILABLE_S = 10.0
 """Pause when the storage or the ledger did not answer."""
 SOONEST_S, LATEST_S = 5.0, 120.0
@@ -193,8 +195,12 @@ class Engine:
     # One request
 
     def _step(self, request: Open) -> None:
-        if not self._attempt(lambda: self._advance(request)):
-            request.next_at = self._clock() + UNAVAILABLE_S
+        try:
+            if not self._attempt(lambda: self._advance(request)):
+                request.next_at = self._clock() + UNAVAILABLE_S
+        except Exception as error:  # noqa: BLE001 - a bug about one request must not cost all others theirs
+            log_exception(self._log, "commitment_failed", error, commitment=str(request.id))
+            request.next_at = self._clock() + FAILED_S
 
     def _advance(self, request: Open) -> None:
         now = self._clock()
