@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import P_DATA_TF
 
 from receiver.commitment.delivery import pause
 from receiver.commitment.report import INSTANCE, SOP_CLASS
@@ -101,7 +102,7 @@ class Device:
         role = True if self.takes_role else None
         entity.add_supported_context(SOP_CLASS, scu_role=role, scp_role=role)
         server = entity.start_server(
-            ("127.0.0.1", self.port), block=False, evt_handlers=[self._handler(called_us=True)]
+            ("127.0.0.1", self.port), block=False, evt_handlers=self._handlers(called_us=True)
         )
         assert server is not None
         try:
@@ -118,7 +119,7 @@ class Device:
         entity.maximum_pdu_size = limits.get("maximum_pdu_size", 16_382)
         entity.add_requested_context(SOP_CLASS)
         association = entity.associate(
-            "127.0.0.1", port, ae_title=called, evt_handlers=[self._handler(called_us=False)]
+            "127.0.0.1", port, ae_title=called, evt_handlers=self._handlers(called_us=False)
         )
         try:
             yield association
@@ -150,7 +151,13 @@ class Device:
             within_s=within_s,
         )
 
-    def _handler(self, *, called_us: bool) -> tuple[Any, Callable[[Any], tuple[int, None]]]:
+    def _handlers(self, *, called_us: bool) -> list[Any]:
+        """Return handlers that publish a report once its response is on the wire.
+
+        What a test does next, a release perhaps, must not come between the two.
+        """
+        taken: dict[Any, Report] = {}
+
         def take(event: Any) -> tuple[int, None]:
             found = event.event_information
             report = Report(
@@ -170,10 +177,16 @@ class Device:
             status = self.answer(report)
             if status == SUCCESS:
                 with self._lock:
-                    self.reports.append(report)
+                    taken[event.assoc] = report
             return status, None
 
-        return evt.EVT_N_EVENT_REPORT, take
+        def publish(event: Any) -> None:
+            if isinstance(event.pdu, P_DATA_TF):
+                with self._lock:
+                    if (report := taken.pop(event.assoc, None)) is not None:
+                        self.reports.append(report)
+
+        return [(evt.EVT_N_EVENT_REPORT, take), (evt.EVT_PDU_SENT, publish)]
 
 
 def ask_on(association: Association, action: Dataset | None, **command: Any) -> int | None:
