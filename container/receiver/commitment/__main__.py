@@ -78,9 +78,15 @@ def _places(settings: Settings) -> tuple[Archive, Registry]:
     from receiver.commitment.s3 import S3Archive, make_client  # noqa: PLC0415 - see above
     from receiver.sinks.s3 import make_s3_sink  # noqa: PLC0415 - see above
 
-    bucket = S3Archive(make_s3_sink(url.netloc, os.environ), url.netloc, make_client("s3"))
+    bucket = S3Archive(
+        make_s3_sink(url.netloc, os.environ), url.netloc, make_client("s3", os.environ)
+    )
     return bucket, LedgerRegistry(
-        make_client("dynamodb"), settings.ledger_table, bucket, secrets.token_hex(8), time.time
+        make_client("dynamodb", os.environ),
+        settings.ledger_table,
+        bucket,
+        secrets.token_hex(8),
+        time.time,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,12 +22,13 @@ from contract.keys import (
 from receiver.commitment.ports import UnavailableError
 from receiver.commitment.writing import WRITE_S, write_once
 from receiver.ports import Sink
+from receiver.sinks.s3 import region_of
 
 _NO_KEY = frozenset({"NoSuchKey", "404"})
 
 
-def make_client(service: str) -> Any:
-    """Make a client; endpoint, Region and credentials come from the environment.
+def make_client(service: str, environ: Mapping[str, str]) -> Any:
+    """Make a client in the Region that `environ` names; endpoint and credentials botocore finds itself.
 
     Its own tries are few and short: what fails is tried again by whoever asked.
     """
@@ -37,7 +38,9 @@ def make_client(service: str) -> Any:
         read_timeout=10,
         max_pool_connections=8,
     )
-    return botocore.session.Session().create_client(service, config=config)
+    return botocore.session.Session().create_client(
+        service, region_name=region_of(environ), config=config
+    )
 
 
 @contextmanager

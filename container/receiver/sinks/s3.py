@@ -148,6 +148,11 @@ class S3Sink:
         )
 
 
+def region_of(environ: Mapping[str, str]) -> str:
+    """Return the Region that `environ` names, by either of its names; botocore knows only the second."""
+    return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+
+
 def make_s3_sink(bucket: str, environ: Mapping[str, str]) -> S3Sink:
     """Make the sink for `bucket`, at the endpoint and in the Region that `environ` names.
 
@@ -158,7 +163,7 @@ def make_s3_sink(bucket: str, environ: Mapping[str, str]) -> S3Sink:
     Raises:
         ValueError: The endpoint is no http or https URL.
     """
-    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    region = region_of(environ)
     endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL") or ""
     root = f"/{bucket}/"
     if not endpoint:

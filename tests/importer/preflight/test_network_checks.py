@@ -133,6 +133,11 @@ CASES = {
         with_routes((TO_INTERNET,), (), endpoints=INTERFACES, groups=OPEN), FAULT,
         "PrivateSubnetIDs", ("VPC endpoints for eu-west-1.secretsmanager",), ("eu-west-1.secretsmanager",),
     ),
+    "no endpoint for the ledger that storage commitment reads": Case(
+        replace(GOOD, commitment_peers="CT01=10.0.1.15:104"),
+        with_routes((TO_INTERNET,), (), endpoints=INTERFACES, groups=OPEN), FAULT,
+        "PrivateSubnetIDs", ("VPC endpoints for eu-west-1.dynamodb",), ("eu-west-1.dynamodb",),
+    ),
     "endpoint not yet available": Case(
         GOOD,
         with_routes(

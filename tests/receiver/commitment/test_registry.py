@@ -16,7 +16,7 @@ from importer.domain.records import InstanceRecord
 from receiver.commitment.manifests import MAX_CACHED_ROWS, Manifests
 from receiver.commitment.ports import LEASE_S, Known, UnavailableError
 from receiver.commitment.registry import LedgerRegistry
-from receiver.commitment.s3 import S3Archive
+from receiver.commitment.s3 import S3Archive, make_client
 from tests.builders import CT_IMAGE
 from tests.importer.builders import NOW, make_batch_id, make_manifest, make_row
 from tests.importer.conftest import Aws
@@ -127,6 +127,13 @@ def test_the_archive_lists_and_reads_what_is_there(aws: Aws) -> None:
     assert len(list(archive.commitments(""))) == 3
     assert archive.read(COMMITMENT.key(CommitmentObject.RESULT)) == b"{}"
     assert archive.read(COMMITMENT.key(CommitmentObject.DELIVERED)) is None
+
+
+def test_the_region_goes_by_either_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ECS sets AWS_REGION, which botocore does not read."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+
+    assert make_client("dynamodb", {"AWS_REGION": "eu-west-2"}).meta.region_name == "eu-west-2"
 
 
 def test_manifests_are_kept_within_bounds_and_read_once() -> None:
