@@ -71,8 +71,9 @@ fresh: setup ## templates, policies and tables are what the code renders; the ch
 	@cp docs/*.md build/fresh/docs/
 	@$(BIN)/python -m template_gen build/fresh/dist
 	@$(BIN)/python -m template_gen.reference build/fresh/docs
+	@$(BIN)/python -m ci.taskcat.network build/fresh
 	@cd build/fresh; same=yes; for file in */*; do diff -u "../../$$file" "$$file" || same=; done; [ "$$same" ] || \
-	    { echo "fresh: dist/ or docs/ is not what the code renders: run make template and review the diff"; exit 1; }
+	    { echo "fresh: dist/, docs/ or ci/ is not what the code renders: run make template and review the diff"; exit 1; }
 
 .PHONY: scan
 scan: setup ## examine the templates by checkov and cfn-guard (needs npm; 25 s)
@@ -109,6 +110,7 @@ lint: setup ## format, style and types; writes nothing
 template: setup ## write templates and deploy policies into dist/, their tables into docs/
 	@$(BIN)/python -m template_gen dist
 	@$(BIN)/python -m template_gen.reference docs
+	@$(BIN)/python -m ci.taskcat.network .
 
 .PHONY: golden
 golden: setup ## write the golden policy of each role, which a test compares; review the diff
@@ -125,6 +127,20 @@ image: setup ## build the receiver's image into build/image/ (PUBLISHED=1: from 
 .PHONY: image-test
 image-test: setup ## build the image, run it hardened against a local S3, and check it
 	@$(BIN)/python -m ci.image.check
+
+TASKCAT_CHOICE = $(if $(TESTS),--tests "$(TESTS)") $(if $(REGIONS),--regions "$(REGIONS)")
+
+.PHONY: taskcat-local
+taskcat-local: setup ## taskcat against emulated AWS, end to end: [TESTS= REGIONS= EXPECT=STATE]
+	@$(BIN)/python -m ci.taskcat.local $(TASKCAT_CHOICE) $(if $(EXPECT),--expect "$(EXPECT)")
+
+.PHONY: taskcat-proof
+taskcat-proof: taskcat-local ## taskcat-local is green, and a wrong expectation makes it fail (3 min)
+	@$(BIN)/python -m ci.taskcat.wrong
+
+.PHONY: taskcat
+taskcat: setup ## say what taskcat would make in your account: CIDR=YOUR.ADDRESS/32 (CONFIRM=yes makes it)
+	@$(BIN)/python -m ci.taskcat --cidr "$(CIDR)" $(TASKCAT_CHOICE) $(if $(IMAGE),--image-uri "$(IMAGE)") $(if $(PREFIX),--asset-bucket-prefix "$(PREFIX)") $(if $(KEEP_NETWORK),--keep-network) $(if $(filter yes,$(CONFIRM)),--confirm)
 
 .PHONY: dist
 dist: template ## everything that a release consists of, in dist/

@@ -40,4 +40,5 @@ if __name__ == "__main__":
     lock("ci/tools.in", "ci/tools.txt")
     lock("ci/scan.in", "ci/scan.txt")
     lock("ci/fuzz.in", "ci/fuzz.txt")
+    lock("ci/taskcat.in", "ci/taskcat.txt")
     lock("ci/lambda.in", "ci/lambda.txt", dependencies=False)

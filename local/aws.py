@@ -23,7 +23,7 @@ from local.gateway import Gateway
 from local.healthimaging.application import api, control
 from local.healthimaging.faults import Faults
 from local.healthimaging.files import ImportedFiles
-from local.healthimaging.operations import HealthImaging
+from local.healthimaging.operations import REGION, HealthImaging
 from local.healthimaging.quotas import Quotas
 from local.s3.layer import S3Layer
 from local.web import Application, Server, one_at_a_time
@@ -45,30 +45,52 @@ def build_gateway(imported: Path, faults: Faults, quotas: Quotas | None = None) 
         faults: The HealthImaging double's switches.
         quotas: The service's own by default.
     """
-    # An import reads what a modality sent, not what the Standard allows.
-    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+    services, s3 = emulated_services()
+    service = health_imaging(s3, imported, faults, quotas=quotas)
+    return Gateway(
+        services | {"medical-imaging": api(service)},
+        control=control(service, faults),
+        default=DomainDispatcherApplication(create_backend_app),
+    )
+
+
+def emulated_services() -> tuple[dict[str, Application], S3Layer]:
+    """Return the emulated services in use by signing name, and the layer over S3 that is one of them."""
     # Straight to the services in use: the emulator's own dispatcher tries hundreds of patterns under a
     # lock for each request, which was nine tenths of all time.
     services: dict[str, Application] = {name: create_backend_app(name) for name in EMULATED}
     for name in ONE_AT_A_TIME:
         services[name] = one_at_a_time(services[name])
     s3 = S3Layer(services["s3"])
-    service = HealthImaging(
+    return services | {"s3": s3, "dynamodb": DynamoDBLayer(services["dynamodb"])}, s3
+
+
+def health_imaging(
+    s3: S3Layer,
+    imported: Path,
+    faults: Faults,
+    *,
+    quotas: Quotas | None = None,
+    region: str = REGION,
+) -> HealthImaging:
+    """Return the HealthImaging double of a Region, over the emulated S3 and event bus.
+
+    Args:
+        s3: The layer over S3, which knows the keys.
+        imported: Folder for the imported instances.
+        faults: The double's switches.
+        quotas: The service's own by default.
+        region: Whose data stores and events.
+    """
+    # An import reads what a modality sent, not what the Standard allows.
+    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+    return HealthImaging(
         EmulatedBuckets(s3.index),
-        EmulatedEvents(),
+        EmulatedEvents(region),
         ImportedFiles(imported),
         faults=faults,
         quotas=quotas,
-    )
-    return Gateway(
-        services
-        | {
-            "s3": s3,
-            "dynamodb": DynamoDBLayer(services["dynamodb"]),
-            "medical-imaging": api(service),
-        },
-        control=control(service, faults),
-        default=DomainDispatcherApplication(create_backend_app),
+        region=region,
     )
 
 

@@ -48,6 +48,10 @@ class EmulatedBuckets:
 class EmulatedEvents:
     """EventBus over the emulator's default bus."""
 
+    def __init__(self, region: str = REGION) -> None:
+        """Publish in `region`."""
+        self._region = region
+
     def put(self, detail_type: str, resource: str, detail: Mapping[str, Any]) -> None:
         """Publish an event."""
         event: Any = {
@@ -57,12 +61,12 @@ class EmulatedEvents:
             "source": "aws.medical-imaging",
             "account": ACCOUNT_ID,
             "time": time.time(),  # the emulator makes the ISO text of it
-            "region": REGION,
+            "region": self._region,
             "resources": [resource],
             "detail": dict(detail),
         }
         # Not by PutEvents: in AWS it refuses this source.
-        bus = events_backends[ACCOUNT_ID][REGION].describe_event_bus("default")
+        bus = events_backends[ACCOUNT_ID][self._region].describe_event_bus("default")
         for rule in list(bus.rules.values()):
             rule.send_to_targets(event, transform_input=False)
 

@@ -132,12 +132,17 @@ def _schedules(logical_id: str, stack: Stack, ids: PhysicalIds) -> Iterator[Sche
         for item in [one] if one else properties.get("Targets", ()):
             if target(item["Arn"]) == logical_id:
                 yield Schedule(
-                    every_s=_seconds(rule.logical_id, expression),
+                    every_s=schedule_seconds(rule.logical_id, expression),
                     event=resolve(item.get("Input", "{}"), ids),
                 )
 
 
-def _seconds(logical_id: str, expression: str) -> int:
+def schedule_seconds(logical_id: str, expression: str) -> int:
+    """Return the seconds of a rate() expression.
+
+    Raises:
+        ProvisionError: It is another expression.
+    """
     match = _RATE.fullmatch(expression)
     if match is None:
         raise ProvisionError(f"{logical_id}: only rate() schedules run here, not {expression}")

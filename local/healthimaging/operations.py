@@ -54,6 +54,7 @@ class HealthImaging:
         faults: Faults,
         quotas: Quotas | None = None,
         clock: Callable[[], float] = time.monotonic,
+        region: str = REGION,
     ) -> None:
         """Start without data stores.
 
@@ -64,7 +65,9 @@ class HealthImaging:
             faults: The switches.
             quotas: The service's own by default.
             clock: Monotonic seconds, for API rates.
+            region: Where its data stores are.
         """
+        self._region = region
         self._quotas = quotas or Quotas()
         self._throttle = Throttle(self._quotas.rates, clock)
         self._faults = faults
@@ -111,7 +114,7 @@ class HealthImaging:
 
     def _create_datastore(self, parameters: dict[str, Any]) -> dict[str, Any]:
         store_id = secrets.token_hex(16)
-        arn = f"arn:aws:medical-imaging:{REGION}:{ACCOUNT_ID}:datastore/{store_id}"
+        arn = f"arn:aws:medical-imaging:{self._region}:{ACCOUNT_ID}:datastore/{store_id}"
         name = parameters.get("datastoreName") or f"datastore-{store_id}"
         store = Datastore(store_id, name, arn, datetime.now(UTC), parameters)
         with self._lock:
