@@ -22,8 +22,8 @@ from pydicom import dcmread
 from ci.image.sample import write_sample
 from ci.taskcat import dicom
 from ci.taskcat.deployed import Deployed, DeployedError, await_stack
+from contract import schema
 from contract.states import TERMINAL_STATES, InstanceState
-from importer.domain import schema
 
 ATTEMPTS = 10
 """Of a call to AWS: six checks ask at once."""
