@@ -84,6 +84,19 @@ def test_the_resources_can_be_made_in_some_order() -> None:
     assert made[3] == "Preflight"
 
 
+def test_nothing_waits_for_what_may_not_be_there() -> None:
+    """What has no condition of its own waits for resources without one."""
+    resources = _resources()
+    conditional = {title for title, body in resources.items() if "Condition" in body}
+    waiting = {
+        title: conditional & set(_waits(body))
+        for title, body in resources.items()
+        if "Condition" not in body
+    }
+
+    assert not any(waiting.values()), waiting
+
+
 def test_the_properties_are_those_that_the_function_reads() -> None:
     """A property added there and not bound here fails the build."""
     bound = _resources()["Preflight"]["Properties"].keys()

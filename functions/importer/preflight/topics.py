@@ -16,6 +16,7 @@ from importer.preflight.checks.numbers import check_numbers
 from importer.preflight.checks.placement import check_placement
 from importer.preflight.checks.routes import check_routes
 from importer.preflight.checks.service_roles import ROLES, check_role
+from importer.preflight.checks.tables import check_tables
 from importer.preflight.facts import Quota
 from importer.preflight.ports import Sources
 from importer.preflight.problems import Problem
@@ -83,6 +84,7 @@ class Topics:
         yield from check_placement(self.p, network)
         yield from check_routes(self.p, network, self.stack)
         yield from check_endpoint_groups(self.p, network, self.stack.region)
+        yield from check_tables(self.p, self.previous, network, self.stack.region)
         yield from check_addresses(self.p, self.previous, network)
 
     def _certificate(self) -> Iterator[Problem]:

@@ -234,6 +234,24 @@ def spoil_balancers(account: Account, _: Hospital) -> dict[str, Any]:
     return {}
 
 
+def strange_table(account: Account, _: Hospital) -> dict[str, Any]:
+    ec2 = account.client("ec2")
+    other = ec2.create_vpc(CidrBlock="10.40.0.0/16")["Vpc"]["VpcId"]
+    table = ec2.create_route_table(VpcId=other)["RouteTable"]["RouteTableId"]
+    return {"PrivateRouteTableIDs": [table]}
+
+
+def doubled_endpoint(account: Account, hospital: Hospital) -> dict[str, Any]:
+    table = hospital.tables["private"]
+    account.client("ec2").create_vpc_endpoint(
+        VpcId=hospital.vpc,
+        ServiceName="com.amazonaws.us-east-1.s3",
+        VpcEndpointType="Gateway",
+        RouteTableIds=[table],
+    )
+    return {"PrivateRouteTableIDs": [table]}
+
+
 def lose_datastore(_: Account, __: Hospital) -> dict[str, Any]:
     return {"ExistingDatastoreID": "0" * 32}
 
@@ -252,6 +270,11 @@ FAULTS = {
     spoil_quota: ("needs 8 vCPUs", "8 vCPUが必要"),
     spoil_addresses: ("ElasticIPs:", "Elastic IPが2個必要"),
     spoil_balancers: ("Network Load Balancers and", "Network Load Balancerが"),
+    strange_table: ("are not in the VPC of VpcID", "VPCに存在しないため、そのVPCのルートテーブル"),
+    doubled_endpoint: (
+        "have an S3 gateway endpoint already",
+        "既にS3ゲートウェイエンドポイントがある",
+    ),
     lose_datastore: ("have no data store 00000000", "存在しないため、IDを確認"),
 }
 """Each fault with a part of its sentences; acted out from the form on in test_parameter_sets.py."""

@@ -9,9 +9,11 @@ import pytest
 
 from importer.handlers import preflight
 from importer.preflight.checks.lasting import check_lasting
+from importer.preflight.checks.tables import check_tables
+from importer.preflight.facts import Endpoint
 from importer.preflight.kept_datastore import RESOURCE_TYPE
 from importer.preflight.properties import Properties
-from tests.importer.preflight.builders import GOOD, KEY, STACK_ARN
+from tests.importer.preflight.builders import GOOD, KEY, NETWORK, REGION, STACK_ARN
 from tests.importer.preflight.cloudformation import mailbox
 
 OLD, NEW = "0" * 32, "1" * 32
@@ -118,3 +120,18 @@ def test_the_old_name_may_be_deleted() -> None:
     answer = kept("Delete", OLD, named=OLD)
 
     assert (answer["Status"], answer["PhysicalResourceId"]) == ("SUCCESS", OLD)
+
+
+def test_the_stacks_own_endpoint_is_in_nobodys_way() -> None:
+    """An update that leaves the route tables as they are finds it there."""
+    table = NETWORK.tables[-1].id
+    own = Endpoint(
+        id="vpce-1", service=f"com.amazonaws.{REGION}.s3", kind="Gateway", available=True,
+        route_tables=frozenset({table}),
+    )  # fmt: skip
+    network = replace(NETWORK, endpoints=(own,))
+    p = replace(GOOD, route_tables=(table,))
+
+    assert list(check_tables(p, p, network, REGION)) == []
+    assert len(list(check_tables(p, GOOD, network, REGION))) == 1
+    assert len(list(check_tables(p, None, network, REGION))) == 1
