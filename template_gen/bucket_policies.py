@@ -24,11 +24,12 @@ from troposphere import AccountId, AWSHelperFn, If, Join, Ref, Sub, Template
 from troposphere.iam import Role
 from troposphere.s3 import Bucket, BucketPolicy
 
-from contract.keys import INCOMING_PREFIX
+from contract.keys import COMMITMENTS_PREFIX, INCOMING_PREFIX
 from template_gen.conditions import Conditions
 from template_gen.parameters import Parameters
-from template_gen.permissions import CREATE_ONLY_PREFIXES, READABLE_PREFIXES, arn_of
+from template_gen.permissions import LANDING_PREFIXES, arn_of
 from template_gen.storage import LOAD_BALANCER_LOG_PREFIX, Storage
+from template_gen.storage_commitment import READABLE_PREFIXES
 
 _NOBODY = "nobody"
 """No principal's ARN."""
@@ -101,7 +102,7 @@ def _refuse_overwriting(landing: Bucket) -> Statement:
         Effect=Deny,
         Principal=Principal("*"),
         Action=[s3.PutObject],
-        Resource=_below(landing, *CREATE_ONLY_PREFIXES),
+        Resource=_below(landing, *LANDING_PREFIXES, COMMITMENTS_PREFIX),
         Condition=Condition(
             [
                 Null("s3:if-none-match", "true"),

@@ -20,10 +20,9 @@ from troposphere.ecs import (
     TaskDefinition,
     Ulimit,
 )
-from troposphere.iam import Policy, PolicyType, Role
+from troposphere.iam import Policy, Role
 from troposphere.logs import LogGroup
 
-from contract import schema
 from receiver.settings import Settings
 from template_gen import permissions
 from template_gen.bindings import receiver_environment, receiver_secrets
@@ -33,6 +32,7 @@ from template_gen.parameters import Parameters
 from template_gen.permissions import arn_of
 from template_gen.roles import RoleMaker
 from template_gen.storage import Storage
+from template_gen.storage_commitment import let_answer_commitments
 
 CONTAINER = "PacsContainer"
 USER = "10001:10001"
@@ -106,20 +106,7 @@ def add_ingest_task(
             NoValue,
         )
     )
-    template.add_resource(
-        PolicyType(
-            "StorageCommitmentPolicy",
-            Condition=c.has_commitment,
-            Roles=[Ref(task_role)],
-            PolicyName="StorageCommitment",
-            PolicyDocument=PolicyDocument(
-                Version="2012-10-17",
-                Statement=permissions.answer_commitments(
-                    arn_of(storage.landing), arn_of(table), schema.STATE_INDEX
-                ),
-            ),
-        )
-    )
+    let_answer_commitments(template, c, task_role, storage=storage, table=table)
     environment = receiver_environment(p, storage, table, assets.workers)
     definition = template.add_resource(
         TaskDefinition(

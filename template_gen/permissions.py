@@ -27,7 +27,6 @@ from awacs.aws import (
     ArnLike,
     Condition,
     ForAllValuesStringEquals,
-    ForAllValuesStringLike,
     PolicyDocument,
     Principal,
     Statement,
@@ -35,10 +34,8 @@ from awacs.aws import (
 )
 from troposphere import AccountId, GetAtt, Join, Sub
 
-from contract import schema
 from contract.keys import (
     BATCHES_PREFIX,
-    COMMITMENTS_PREFIX,
     INCOMING_PREFIX,
     QUARANTINE_PREFIX,
     REFUSED_PREFIX,
@@ -47,10 +44,6 @@ from importer.adapters.s3 import IMPORTED_TAG
 
 LANDING_PREFIXES = (INCOMING_PREFIX, BATCHES_PREFIX, REFUSED_PREFIX)
 """Where the receiver writes."""
-CREATE_ONLY_PREFIXES = (*LANDING_PREFIXES, COMMITMENTS_PREFIX)
-"""Where nobody may write over anything."""
-READABLE_PREFIXES = (BATCHES_PREFIX, COMMITMENTS_PREFIX)
-"""What the receiver may read back, to answer storage commitment: never an image."""
 
 HEALTHIMAGING = "medical-imaging.amazonaws.com"
 
@@ -122,28 +115,6 @@ def protect_task(cluster: Any) -> Statement:
             Cluster=cluster,
         ),
     )
-
-
-def answer_commitments(bucket_arn: Any, table_arn: Any, index: str) -> list[Statement]:
-    """Keep storage commitment requests, read what is known of images, and lease who answers.
-
-    The only items that may be written are the leases, by their partition keys.
-    """
-    return [
-        _allow([s3.PutObject], *_below(bucket_arn, COMMITMENTS_PREFIX)),
-        read_objects(bucket_arn, *READABLE_PREFIXES),
-        list_bucket(bucket_arn),
-        _allow([dynamodb.BatchGetItem, dynamodb.Query], table_arn),
-        query_ledger_index(table_arn, index),
-        Statement(
-            Effect=Allow,
-            Action=[dynamodb.UpdateItem],
-            Resource=[table_arn],
-            Condition=Condition(
-                ForAllValuesStringLike("dynamodb:LeadingKeys", [f"{schema.COMMITMENT_PREFIX}*"])
-            ),
-        ),
-    ]
 
 
 def list_bucket(bucket_arn: Any) -> Statement:

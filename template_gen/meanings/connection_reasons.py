@@ -1,5 +1,7 @@
 """Codes of what ends a connection or an association, or refuses one."""
 
+# long: one entry for each code, nothing else.
+
 from __future__ import annotations
 
 from contract.reasons import WireReason as R
