@@ -16,6 +16,9 @@ PRIVATE_SUBNETS = "PrivateSubnetIDs"
 ZONES = "AvailabilityZones"
 SECURITY_GROUP = "SecurityGroupID"
 VPC_CIDR = "VpcCIDR"
+PEER_CIDR_1 = "PeerCIDR1"
+PEER_CIDR_2 = "PeerCIDR2"
+PEER_CIDR_3 = "PeerCIDR3"
 TASK_CPU = "TaskCPU"
 DESIRED_COUNT = "TaskDesiredCount"
 MAX_CAPACITY = "AutoscaleMaxCapacity"
@@ -48,6 +51,9 @@ class Properties:
     zones: tuple[str, ...] = ()
     security_group: str = ""
     vpc_cidr: str = ""
+    peer_cidr_1: str = ""
+    peer_cidr_2: str = ""
+    peer_cidr_3: str = ""
     task_cpu: int = 0
     desired_count: int = 0
     max_capacity: int = 0
@@ -109,7 +115,8 @@ _READ: dict[str, Any] = {
     "tuple[str, ...]": _list,
 }
 _KEYS = (
-    VPC_ID, PUBLIC_SUBNETS, PRIVATE_SUBNETS, ZONES, SECURITY_GROUP, VPC_CIDR, TASK_CPU, DESIRED_COUNT,
+    VPC_ID, PUBLIC_SUBNETS, PRIVATE_SUBNETS, ZONES, SECURITY_GROUP, VPC_CIDR,
+    PEER_CIDR_1, PEER_CIDR_2, PEER_CIDR_3, TASK_CPU, DESIRED_COUNT,
     MAX_CAPACITY, CERTIFICATE, TLS_SECRET, SCHEME, ELASTIC_IPS, TASK_SECURITY_GROUP, ROUTE_TABLES,
     DATASTORE, KMS_KEY, CREATE_KEY, KMS_SERVICES, WHOLE_NUMBERS, IMAGE, COMMITMENT_PEERS,
 )  # fmt: skip
