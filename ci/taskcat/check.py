@@ -66,6 +66,7 @@ def check(stack: Deployed, client: Client, expected: InstanceState, timeout_s: f
     dicom.echo(server, deadline)
     rejected = dicom.see_refused(
         server,
+        deadline,
         called=stack.parameters["RequireCalledAETitle"] == "true",
         calling=bool(stack.parameters["RequireCallingAETitle"]),
     )

@@ -17,6 +17,8 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # m
 STRANGER = "STRANGER"
 _RETRY_S = 2.0
 _SUCCESS = 0x0000
+_PERMANENT = 1
+"""Result of an A-ASSOCIATE-RJ (PS3.8 9.3.4); 2 is one to come back after."""
 
 
 class RefusedError(Exception):
@@ -43,18 +45,18 @@ class Server:
 
 
 def echo(server: Server, deadline: float) -> None:
-    """Send C-ECHO, again until `deadline` (monotonic): a new load balancer takes minutes to be reachable.
+    """Send C-ECHO.
+
+    Args:
+        server: Whom to ask.
+        deadline: Until when (monotonic) to try again: a new load balancer takes minutes to be reachable.
 
     Raises:
         RefusedError: Nobody answers, or not with Success.
     """
-    while True:
-        association = _associate(server)
-        if association.is_established:
-            break
-        if time.monotonic() > deadline:
-            raise RefusedError(f"no association with {_where(server)}: {_why(association)}")
-        time.sleep(_RETRY_S)
+    association = _answered(server, deadline)
+    if not association.is_established:
+        raise RefusedError(f"no association with {_where(server)}: {_why(association)}")
     status = association.send_c_echo().get("Status")
     association.release()
     if status != _SUCCESS:
@@ -76,11 +78,12 @@ def store(server: Server, sample: Path) -> None:
         raise RefusedError(f"C-STORE to {_where(server)}: status {_text(status)}")
 
 
-def see_refused(server: Server, *, called: bool, calling: bool) -> Sequence[str]:
+def see_refused(server: Server, deadline: float, *, called: bool, calling: bool) -> Sequence[str]:
     """See that the server rejects other AE titles; return which.
 
     Args:
         server: With the titles that it takes.
+        deadline: Until when (monotonic) to try again where nobody answers.
         called: Whether it checks the called one.
         calling: Whether it checks the calling one.
 
@@ -93,12 +96,24 @@ def see_refused(server: Server, *, called: bool, calling: bool) -> Sequence[str]
     }
     wanted = {name: stranger for name, (is_wanted, stranger) in strangers.items() if is_wanted}
     for name, stranger in wanted.items():
-        association = _associate(stranger)
+        association = _answered(stranger, deadline)
         if association.is_established:
             association.release()
-        if not association.is_rejected:
             raise RefusedError(f"{_where(server)} does not reject another {name} AE title")
+        if not association.is_rejected:
+            raise RefusedError(f"another {name} AE title, {_where(server)}: {_why(association)}")
     return list(wanted)
+
+
+def _answered(server: Server, deadline: float) -> Association:
+    """Ask for an association, again until `deadline` where nobody says yes or no for good."""
+    while True:
+        association = _associate(server)
+        answer = association.acceptor.primitive
+        refused = association.is_rejected and answer and answer.result == _PERMANENT
+        if association.is_established or refused or time.monotonic() > deadline:
+            return association
+        time.sleep(_RETRY_S)
 
 
 def _associate(server: Server) -> Association:
