@@ -94,6 +94,16 @@ def _availability(network: Network) -> list[Watch]:
             ),
             **_own(ProductMetric.FAILED_STORES),
         ),
+        Watch(
+            title="RefusedInstancesAlarm",
+            meaning=Text(
+                "A device sent images that are broken or contradict themselves; they were refused, and kept "
+                "under refused/ for examination. The receiver's log says which device and why.",
+                "破損または矛盾のある画像を拒否しました。調査用にrefused/に保存されています。"
+                "送信元の機器と理由は受信サーバーのログを確認してください。",
+            ),
+            **_own(ProductMetric.REFUSED_INSTANCES),
+        ),
     ]
 
 

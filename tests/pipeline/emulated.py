@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,3 +52,22 @@ def table(product: Product) -> str:
     """Return the ledger's name."""
     (name,) = client(product, "dynamodb").list_tables()["TableNames"]
     return str(name)
+
+
+def operate(product: Product, module: str, *arguments: str) -> str:
+    """Run an operator's command against the local product; return what it printed."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        env={
+            **inherited,
+            "AWS_PORT": product.environ["AWS_PORT"],
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr

@@ -7,9 +7,6 @@ through the product: imported, warned, apart, quarantined, driven again, release
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +15,15 @@ import pytest
 from tests.builders import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, Writer, new_uid
 from tests.deadline import wait_until
 from tests.pipeline.conftest import Product, start_product, stop_product
-from tests.pipeline.emulated import body_of, buckets, client, keys_of, landing_bucket, table
+from tests.pipeline.emulated import (
+    body_of,
+    buckets,
+    client,
+    keys_of,
+    landing_bucket,
+    operate,
+    table,
+)
 from tests.receiver import wire
 from tests.wire.datasets import ITEM, LITTLE, UNDEFINED, WRITERS, image, marker, nested, sent_as
 from tests.wire.peer import Peer
@@ -145,24 +150,6 @@ def break_off(product: Product) -> None:
             peer.send(b"".join(pieces))
 
 
-def operate(product: Product, *arguments: str) -> str:
-    """Run the operator's command against the local product; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "importer.redrive", *arguments, "--operator", "j.doe"],
-        env={
-            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-            "AWS_PORT": product.environ["AWS_PORT"],
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 def said(product: Product) -> Iterator[tuple[str, str]]:
     """Yield everything that is not an image, by name: what an operator, a bill or an auditor may see."""
     for path in [product.output, *Path(product.environ["DATA_DIR"], "logs").rglob("*")]:
@@ -199,13 +186,22 @@ def test_a_patients_data_is_in_images_and_nowhere_else(product: Product) -> None
     break_off(product)
     figures = product.at_rest(len(good))
     assert figures["quarantined"] > 0
-    printed = operate(product, "--all")
+    printed = operate(product, "importer.redrive", "--operator", "j.doe", "--all")
     assert f'"asked": {figures["quarantined"]}' in printed
     wait_until(lambda: _redriven(product) >= figures["importJobs"] + 1, "driven again", within_s=60)
     after = product.at_rest(len(good))
     landing = landing_bucket(product)
     originals = list(keys_of(product, landing, "incoming/"))
-    printed += operate(product, "--action", "release", "--key", originals[0])
+    printed += operate(
+        product,
+        "importer.redrive",
+        "--operator",
+        "j.doe",
+        "--action",
+        "release",
+        "--key",
+        originals[0],
+    )
 
     assert figures["landed"] == len(good) == after["landed"]
     assert figures["importedWithWarning"] + figures["importedNonPrimary"] > 0

@@ -160,6 +160,7 @@ def test_no_alarm_has_more_metrics_than_cloudwatch_takes() -> None:
         ("SweepSilentAlarm", Metric.UNACCOUNTED_INSTANCES),
         ("OldestUnimportedAlarm", Metric.OLDEST_UNIMPORTED_AGE),
         ("FailedStoresAlarm", Metric.FAILED_STORES),
+        ("RefusedInstancesAlarm", Metric.REFUSED_INSTANCES),
     ],
 )
 def test_alarms_on_our_metrics_name_them_as_they_are_written(title: str, metric: Metric) -> None:

@@ -1,0 +1,62 @@
+"""The ledger's table is emptied under the running product, and made anew from S3 and HealthImaging."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.builders import make_instance, new_uid, write_part10
+from tests.clients import storescu
+from tests.pipeline.conftest import Product
+from tests.pipeline.emulated import client, operate, table
+
+KINDS = ("imported", "importedWithWarning", "importedNonPrimary", "quarantined")
+
+
+def items(product: Product) -> list[dict[str, Any]]:
+    """Return the table's items about single instances."""
+    pages = client(product, "dynamodb").get_paginator("scan").paginate(TableName=table(product))
+    return [item for page in pages for item in page["Items"]]
+
+
+def instances(product: Product) -> set[tuple[str, str, str]]:
+    """Return UID, content and state of every instance that the ledger knows."""
+    return {
+        (item["pk"]["S"], item["crc64nvme"]["S"], item["state"]["S"])
+        for item in items(product)
+        if item["pk"]["S"].startswith("UID#") and "crc64nvme" in item and "state" in item
+    }
+
+
+def test_a_lost_ledger_is_made_anew(product: Product, tmp_path: Path) -> None:
+    """`make rebuild-ledger` beside the running functions: the same figures, the same instances, no job more."""
+    series = {"study_instance_uid": new_uid(), "series_instance_uid": new_uid()}
+    for n, instance in enumerate(
+        (
+            make_instance(),
+            make_instance(series_instance_uid="1.2.03.4"),  # a warning
+            make_instance(study_instance_uid="1." * 150 + "1"),  # quarantine
+            make_instance(**series),
+            make_instance(**series),  # another patient: apart
+        )
+    ):
+        write_part10(instance, tmp_path / f"{n}.dcm")
+    landed = product.status()["landed"]
+    assert storescu(product.scp_port, tmp_path).code == 0
+    before = product.at_rest(landed + 5)
+    known = instances(product)
+    assert len(known) >= 5
+    assert all(before[kind] for kind in KINDS)
+
+    dynamodb = client(product, "dynamodb")
+    for item in items(product):
+        key = {name: item[name] for name in ("pk", "sk")}
+        dynamodb.delete_item(TableName=table(product), Key=key)
+    printed = operate(product, "importer.rebuild_ledger")
+    after = product.at_rest(before["landed"])
+
+    assert '"left": 0' in printed
+    assert {name: after[name] for name in (*KINDS, "landed", "importJobs")} == {
+        name: before[name] for name in (*KINDS, "landed", "importJobs")
+    }
+    assert instances(product) == known
