@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tests.raw_pdus import elements_of
 
-C_STORE_RQ, C_STORE_RSP, C_CANCEL_RQ = 0x0001, 0x8001, 0x0FFF
+C_STORE_RSP, C_CANCEL_RQ, N_ACTION_RQ = 0x8001, 0x0FFF, 0x0130
 _NO_DATASET = 0x0101
 _COMMAND, _LAST = 1, 2
 _P_DATA = 4

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from receiver.syntaxes import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 from tests import clients
 from tests.builders import (
+    CT_IMAGE,
     EXPLICIT_BIG,
     IMPLICIT_LITTLE,
     JPEG_LOSSLESS,
     SECONDARY_CAPTURE,
+    Writer,
     make_instance,
     write_part10,
 )
-from tests.fuzz.target import CORPUS
+from tests.fuzz.target import COMMITS, CORPUS
 from tests.raw_scu import RawAssociation, contexts_for
+from tests.receiver import wire
 from tests.receiver_process import running_receiver
 
 SIZE = 700
@@ -33,6 +38,7 @@ SIZE = 700
 
 def main() -> None:
     """Record a session of each client."""
+    (CORPUS / "commitment.session").write_bytes(commitment())
     with tempfile.TemporaryDirectory() as name, running_receiver(Path(name)) as receiver:
         files = Path(name) / "files"
         files.mkdir()
@@ -65,6 +71,34 @@ def main() -> None:
             for n, session in enumerate(taken):
                 (CORPUS / f"{client}-{n}.session").write_bytes(bytes(session))
                 print(f"record: {client}-{n}: {len(session)} bytes")
+
+
+def commitment() -> bytes:
+    """Return a session that asks for storage commitment of two instances; nobody here takes one to record."""
+    write = Writer(IMPLICIT_LITTLE)
+    references = b"".join(
+        struct.pack("<HHL", 0xFFFE, 0xE000, len(item)) + item
+        for uid in ("2.25.1", "2.25.2")
+        for item in (write.text(0x00081150, "UI", CT_IMAGE) + write.text(0x00081155, "UI", uid),)
+    )
+    information = (
+        write.text(0x00081195, "UI", "2.25.3")
+        + write.head(0x00081199, "SQ", len(references))
+        + references
+    )
+    request = wire.command(
+        wire.ui(0x0003, STORAGE_COMMITMENT.encode()),
+        wire.us(0x0100, 0x0130),
+        wire.us(0x0110, 1),
+        wire.us(0x0800, 0),
+        wire.ui(0x1001, STORAGE_COMMITMENT_INSTANCE.encode()),
+        wire.us(0x1008, 1),
+    )
+    proposal = wire.associate(
+        wire.context(1, STORAGE_COMMITMENT.encode(), wire.IMPLICIT), calling=COMMITS.encode()
+    )
+    pdvs = wire.data(wire.pdv(1, 3, request)) + wire.data(wire.pdv(1, 2, information))
+    return proposal + pdvs + wire.RELEASE
 
 
 @contextmanager

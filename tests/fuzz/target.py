@@ -7,6 +7,7 @@ Success must be there, and nothing else may be.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -18,20 +19,24 @@ from typing import cast
 
 from receiver.association import serve
 from receiver.batch import Batches
+from receiver.commitment.action import ActionError, decode_action
 from receiver.deadlines import Watchdog
 from receiver.filemeta import file_meta
 from receiver.journal import make_journals, open_journals
 from receiver.landing import BatchedLanding
 from receiver.memory import BLOCK_BYTES, Memory
+from receiver.peers import Peer
 from receiver.recent import RecentContents
 from receiver.settings import Settings
 from tests.fuzz.mutate import pdus_of
-from tests.fuzz.reading import C_CANCEL_RQ, C_STORE_RSP, messages_of, statuses_of
+from tests.fuzz.reading import C_CANCEL_RQ, C_STORE_RSP, N_ACTION_RQ, messages_of, statuses_of
 from tests.part10 import parse
 from tests.receiver.fake_storage import FakeSink
 from tests.receiver.scp import Record, context_of
 
 CORPUS = Path(__file__).parent / "corpus"
+COMMITS = "COMMITS"
+"""The one AE title that may ask for storage commitment."""
 MOST_S = 20.0
 """A case takes a millisecond."""
 _BUGS = ("association_failed", "store_failed", "refused_not_kept", "unhandled_exception")
@@ -52,7 +57,11 @@ class Target:
     """One worker's association code; cases are run one after another."""
 
     def __init__(self) -> None:
-        self._settings = Settings(landing_url="file:///unused", scp_port=0)
+        self._settings = Settings(
+            landing_url="file:///unused",
+            scp_port=0,
+            commitment_peers=(Peer(COMMITS, "127.0.0.1", 104),),
+        )
         self._memory = Memory(64 * BLOCK_BYTES)
         self._fds = make_journals(4)
         self._watchdog = Watchdog()
@@ -84,6 +93,7 @@ class Target:
             watchdog=self._watchdog,
             draining=threading.Event(),
             cutting=threading.Event(),
+            committer=b"\0nobody listens here",
         )
         wire = _Wire(session)
         began = time.monotonic()
@@ -92,6 +102,11 @@ class Target:
         self._hold_rest(wire, record)
         self._hold_answers(bytes(wire.sent))
         self._hold_sum(session, bytes(wire.sent), sink, record)
+        for message in messages_of(session):
+            # The committer is another process: what it would be told is read here.
+            if message.number(0x0100) == N_ACTION_RQ:
+                with contextlib.suppress(ActionError):
+                    decode_action(message.dataset, implicit=len(session) % 2 == 0)
         happened = Counter(name for name, _ in record.events)
         happened.update(str(fields["reason"]) for _, fields in record.events if "reason" in fields)
         return happened

@@ -19,6 +19,7 @@ BUSY = 10.0
 REACHED = {
     "instance_stored", "instance_refused", "dimse_bad", "dimse_order", "pdv_len", "cx_mix", "cx_unknown",
     "truncated", "uid_mismatch", "uid_missing", "ts_mismatch", "seq_bomb", "pdu_unexpected", "pdu_over_max",
+    "commitment_refused",
 }  # fmt: skip
 """What is behind the association, and at least that much of it."""
 
@@ -61,7 +62,7 @@ def test_the_oracle_sees_a_false_ack(target: Target, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("receiver.assembly.Instance.commit", lambda self: self.discard() or True)
 
     with pytest.raises(ViolationError):
-        target.run(seeds()[0])
+        target.run((CORPUS / "storescu-0.session").read_bytes())
 
 
 def test_mutation_depends_on_the_seed_alone() -> None:

@@ -30,14 +30,16 @@ def instances(product: Product) -> set[tuple[str, str, str]]:
 
 def test_a_lost_ledger_is_made_anew(product: Product, tmp_path: Path) -> None:
     """`make rebuild-ledger` beside the running functions: the same figures, the same instances, no job more."""
-    series = {"study_instance_uid": new_uid(), "series_instance_uid": new_uid()}
+    study, series = new_uid(), new_uid()
     for n, instance in enumerate(
         (
             make_instance(),
             make_instance(series_instance_uid="1.2.03.4"),  # a warning
             make_instance(study_instance_uid="1." * 150 + "1"),  # quarantine
-            make_instance(**series),
-            make_instance(**series),  # another patient: apart
+            *(  # two patients in one series: one of them is kept apart
+                make_instance(study_instance_uid=study, series_instance_uid=series)
+                for _ in range(2)
+            ),
         )
     ):
         write_part10(instance, tmp_path / f"{n}.dcm")

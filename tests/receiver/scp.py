@@ -169,6 +169,7 @@ def context_of(
     draining: threading.Event,
     cutting: threading.Event,
     on_associated: Callable[[], None] = lambda: None,
+    committer: bytes | None = None,
 ) -> AssociationContext:
     """Return what an association needs, with `record` for everything that counts, limits and logs."""
     return AssociationContext(
@@ -181,6 +182,7 @@ def context_of(
         draining=draining,
         cutting=cutting,
         on_associated=on_associated,
+        committer=committer,
     )
 
 
