@@ -55,7 +55,12 @@ class Companion:
         if self._process is not None and (code := self._process.poll()) is not None:
             self._bury(code, now)
         if self._process is None and not self._stopping and now >= self._start_at:
-            self._start(now)
+            try:
+                self._start(now)
+            except OSError as error:  # no memory, no descriptors: the images go on without it
+                self._log.error("committer_not_started", errno=error.errno)
+                self._close_control()
+                self._wait(now)
 
     def stop(self) -> None:
         """End it: its leases are given back, what is not answered is another task's."""
@@ -91,9 +96,15 @@ class Companion:
         self._log.error("committer_died", committer_pid=self.pid, code=code)
         self._process = None
         self._close_control()
-        self._failures = 0 if now - self._started_at >= SOUND_S else self._failures + 1
-        pause = FIRST_PAUSE_S * 2 ** min(self._failures, 10) if self._failures else 0.0
-        self._start_at = now + min(pause, LONGEST_PAUSE_S)
+        if now - self._started_at >= SOUND_S:
+            self._failures = 0
+            self._start_at = now
+        else:
+            self._wait(now)
+
+    def _wait(self, now: float) -> None:
+        self._failures += 1
+        self._start_at = now + min(FIRST_PAUSE_S * 2 ** min(self._failures, 10), LONGEST_PAUSE_S)
 
     def _close_control(self) -> None:
         if self._control is not None:

@@ -146,6 +146,10 @@ RECEIVER_EVENTS: dict[str, Text] = {
         "The process that answers storage commitment died and is replaced.",
         "ストレージコミットメント処理プロセスが異常終了したため、再起動します。",
     ),
+    "committer_not_started": Text(
+        "It could not be started, for want of memory or descriptors; it is tried again, images go on.",
+        "メモリ不足などで起動できませんでした。再試行します。画像の受信は続きます。",
+    ),
     "committer_failed": Text("Why it ended.", "上記プロセスが終了した原因です。"),
     "worker_ready": Text("A process of the receiver is ready.", "受信プロセスの準備が完了しました。"),
     "worker_died": Text(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.importer.conftest import aws, moto_endpoint  # noqa: F401 - fixtures:
 from tests.landed import Landed
 from tests.raw_scu import RawAssociation
 from tests.receiver.commitment.device import Device
-from tests.receiver_process import ReceiverProcess
+from tests.receiver_process import ReceiverProcess, running_receiver
 
 Start = Callable[..., ReceiverProcess]
 Store = Callable[[ReceiverProcess], Instance]
@@ -26,6 +27,28 @@ QUICK = {
     "COMMITMENT_RETRY": 1,
     "BATCH_IDLE": 1,
 }
+
+
+@dataclass
+class Ward:
+    """A receiver, two instances that it has, and devices that may ask about them."""
+
+    receiver: ReceiverProcess
+    landing: Landed
+    instances: list[Instance]
+    devices: list[Device]
+
+
+@pytest.fixture(scope="session")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
+    """Lend one receiver to all tests that leave it as it was; each takes a device of its own."""
+    landing = Landed(tmp_path_factory.mktemp("ward"))
+    devices = [Device(free_port(), f"CT{n}") for n in range(12)]
+    peers = ",".join(device.peer for device in devices)
+    with running_receiver(landing.root, **QUICK, COMMITMENT_PEERS=peers) as receiver:
+        receiver.wait_event("committer_ready")
+        instances = [store_one(receiver, landing) for _ in range(2)]
+        yield Ward(receiver, landing, instances, devices)
 
 
 @pytest.fixture

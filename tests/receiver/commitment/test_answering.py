@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
-import pytest
+from collections.abc import Callable
 
 from contract.keys import COMMITMENTS_PREFIX
-from local.web import free_port
 from receiver.commitment.documents import FailureReason
 from tests.builders import CT_IMAGE, SECONDARY_CAPTURE, Instance, new_uid
 from tests.deadline import wait_until
 from tests.landed import Landed
-from tests.receiver.commitment.conftest import QUICK, store_one
+from tests.receiver.commitment.conftest import Ward
 from tests.receiver.commitment.device import Device, Report, ask_on, information, reference_of
-from tests.receiver_process import ReceiverProcess, running_receiver
+from tests.receiver_process import ReceiverProcess
 
 Start = Callable[..., ReceiverProcess]
 Store = Callable[[ReceiverProcess], Instance]
-
-
-@dataclass
-class Ward:
-    """A receiver, two instances that it has, and devices that may ask about them."""
-
-    receiver: ReceiverProcess
-    landing: Landed
-    instances: list[Instance]
-    devices: list[Device]
-
-
-@pytest.fixture(scope="module")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ward]:
-    """Lend one receiver to all tests that leave it as it was; each takes a device of its own."""
-    landing = Landed(tmp_path_factory.mktemp("ward"))
-    devices = [Device(free_port(), f"CT{n}") for n in range(6)]
-    peers = ",".join(device.peer for device in devices)
-    with running_receiver(landing.root, **QUICK, COMMITMENT_PEERS=peers) as receiver:
-        receiver.wait_event("committer_ready")
-        instances = [store_one(receiver, landing) for _ in range(2)]
-        yield Ward(receiver, landing, instances, devices)
 
 
 def test_the_answer_comes_on_the_association_that_asked_while_it_is_open(ward: Ward) -> None:
@@ -206,7 +180,7 @@ def test_an_association_with_a_pending_answer_is_drained_and_cut_like_any_other(
     start: Start, device: Device
 ) -> None:
     """A receiver that stops does not wait for imports: another one answers."""
-    receiver = start(COMMITMENT_UNKNOWN_AFTER=3600, STOP_TIMEOUT=8)
+    receiver = start(COMMITMENT_UNKNOWN_AFTER=3600, STOP_TIMEOUT=5)
     with device.association(receiver.port) as association:
         assert ask_on(association, information([(CT_IMAGE, new_uid())])) == 0
         receiver.terminate()
