@@ -63,6 +63,27 @@ def test_what_can_be_changed_is_let_through(before: Properties, after: Propertie
     assert list(check_lasting(after, before)) == []
 
 
+FIXED = replace(GOOD, elastic_ips=True)
+
+
+@pytest.mark.parametrize("subnets", [("pub-b", "pub-a"), ("pub-a", "pub-c"), ("pub-a",)])
+def test_subnets_with_fixed_addresses_stay(subnets: tuple[str, ...]) -> None:
+    """The address of a zone in use cannot be changed; without fixed addresses all may."""
+    [problem] = check_lasting(replace(FIXED, public_subnets=subnets), FIXED)
+
+    assert problem.parameters[0] == "PublicSubnetIDs"
+    assert "must stay pub-a, pub-b" in problem.text.en
+    assert "pub-a, pub-bをこの順" in problem.text.ja
+    assert list(check_lasting(replace(GOOD, public_subnets=subnets), GOOD)) == []
+
+
+def test_subnets_may_follow_those_with_fixed_addresses() -> None:
+    """The third and others have none."""
+    more = replace(FIXED, public_subnets=(*FIXED.public_subnets, "pub-c"))
+
+    assert list(check_lasting(more, FIXED)) == []
+
+
 ONE, TWO = "203.0.113.0/24", "198.51.100.0/24"
 BOTH = replace(GOOD, peer_cidr_1=ONE, peer_cidr_2=TWO)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from importer.preflight.checks.quotas import ADDRESSES
 from importer.preflight.problems import Problem, fault
 from importer.preflight.properties import (
     CREATE_KEY,
@@ -13,6 +14,7 @@ from importer.preflight.properties import (
     PEER_CIDR_1,
     PEER_CIDR_2,
     PEER_CIDR_3,
+    PUBLIC_SUBNETS,
     SCHEME,
     VPC_CIDR,
     VPC_ID,
@@ -39,6 +41,16 @@ def check_lasting(p: Properties, before: Properties) -> Iterator[Problem]:
                 ja=f"{name}は作成後に変更できません。元の値に戻すか、このスタックのデータストアを{DATASTORE}に指定して"
                 "別のスタックを作成し、全機器の接続先を変更してからこのスタックを削除してください。",
             )
+    both_fixed = p.elastic_ips and before.elastic_ips
+    if both_fixed and p.public_subnets[:ADDRESSES] != before.public_subnets[:ADDRESSES]:
+        yield fault(
+            PUBLIC_SUBNETS,
+            ELASTIC_IPS,
+            en=f"{PUBLIC_SUBNETS}: the first {ADDRESSES} carry the fixed addresses of {ELASTIC_IPS} and must "
+            f"stay {', '.join(before.public_subnets[:ADDRESSES])}, in this order; more may follow.",
+            ja=f"{PUBLIC_SUBNETS}の先頭{ADDRESSES}つには{ELASTIC_IPS}の固定IPが割り当てられているため、"
+            f"{', '.join(before.public_subnets[:ADDRESSES])}をこの順のままにしてください（後ろへの追加は可能です）。",
+        )
     yield from _check_moved_ranges(p, before)
     if _loses_its_key(p, before):
         yield fault(
