@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from contract.reasons import WireReason
+from receiver.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from receiver.pdu import HEADER, AbortReason, PduType, ProtocolError
 from receiver.syntaxes import APPLICATION_CONTEXT
 
-IMPLEMENTATION_CLASS_UID = "2.25.337069449402327837448756519499425769476"
-"""Of this product, derived from a random UUID (PS3.5 B.2)."""
-IMPLEMENTATION_VERSION_NAME = "STORESCP_1"
 MAX_CONTEXTS = 128
 """Odd ids of one byte."""
 

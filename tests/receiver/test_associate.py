@@ -20,13 +20,12 @@ from pynetdicom.pdu_primitives import (
 from pynetdicom.presentation import PresentationContext
 
 from receiver.associate import (
-    IMPLEMENTATION_CLASS_UID,
-    IMPLEMENTATION_VERSION_NAME,
     ProposedContext,
     Role,
     decode_request,
     encode_accept,
 )
+from receiver.filemeta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from receiver.negotiation import accept
 from receiver.pdu import ProtocolError
 from receiver.settings import Settings
