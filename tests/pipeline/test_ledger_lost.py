@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.builders import make_instance, new_uid, write_part10
 from tests.clients import storescu
-from tests.pipeline.conftest import Product
+from tests.pipeline.conftest import Product, start_product, stop_product
 from tests.pipeline.emulated import client, operate, table
 
 KINDS = ("imported", "importedWithWarning", "importedNonPrimary", "quarantined")
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Iterator[Product]:
+    """Lend a product of its own: in the shared one Sweep would have to bring back what no job answered for."""
+    running = start_product(tmp_path / "product")
+    yield running
+    stop_product(running)
 
 
 def items(product: Product) -> list[dict[str, Any]]:
@@ -30,6 +41,8 @@ def instances(product: Product) -> set[tuple[str, str, str]]:
 
 def test_a_lost_ledger_is_made_anew(product: Product, tmp_path: Path) -> None:
     """`make rebuild-ledger` beside the running functions: the same figures, the same instances, no job more."""
+    files = tmp_path / "files"
+    files.mkdir()
     study, series = new_uid(), new_uid()
     for n, instance in enumerate(
         (
@@ -42,9 +55,9 @@ def test_a_lost_ledger_is_made_anew(product: Product, tmp_path: Path) -> None:
             ),
         )
     ):
-        write_part10(instance, tmp_path / f"{n}.dcm")
+        write_part10(instance, files / f"{n}.dcm")
     landed = product.status()["landed"]
-    assert storescu(product.scp_port, tmp_path).code == 0
+    assert storescu(product.scp_port, files).code == 0
     before = product.at_rest(landed + 5)
     known = instances(product)
     assert len(known) >= 5
