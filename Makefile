@@ -50,11 +50,11 @@ rebuild-ledger: setup ## make a lost ledger anew from S3 and HealthImaging [STAC
 
 .PHONY: test
 test: setup ## the test suite, on two processes (PYTEST="-k name" for a part)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 .PHONY: test-faults
 test-faults: setup ## a part of make test: every fault, bad input and weakness by its name, counted
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/faults tests/wire tests/pnd_regress $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/faults tests/wire tests/pnd_regress $(PYTEST)
 
 .PHONY: chaos
 chaos: setup ## the whole product under random faults, nothing may be lost: make chaos [SECONDS=45] [SEED=1] [CHAOS=--write]

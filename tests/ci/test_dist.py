@@ -18,7 +18,7 @@ from ci.sbom import FUNCTIONS_SBOM, IMAGE_SBOM, debian_packages, write_image_sbo
 from local.template import TEMPLATE
 from template_gen.product import IMPORTER_ZIP, read_release
 
-pytestmark = pytest.mark.timeout(300)  # lays out and compiles the archive twice
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # lays out and compiles the archive twice
 RELEASE = replace(read_release(), version="9.9.9")
 
 

@@ -31,7 +31,10 @@ SERVICES = ("s3", "sqs", "dynamodb", "events", "medical-imaging", "ec2")
 LEASE_S = 120
 PREFLIGHT = "PreflightFunction"
 
-pytestmark = pytest.mark.timeout(300)  # six cold starts on a machine that may be slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+]  # six cold starts on a machine that may be slow
 
 
 @dataclass(frozen=True, slots=True)

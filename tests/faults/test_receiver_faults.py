@@ -36,7 +36,7 @@ from tests.raw_scu import SUCCESS, RawAssociation, RejectedError
 from tests.receiver_process import ReceiverProcess, environment_for
 
 # On one worker and in this order: the last tests judge the product that the acts were played against.
-pytestmark = pytest.mark.xdist_group("faults")
+pytestmark = pytest.mark.slow
 
 OUT_OF_RESOURCES = 0xA700
 CONTEXTS = [(CT_IMAGE, EXPLICIT_LITTLE)]

@@ -18,6 +18,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from contract.keys import BatchId, InstanceKey
 from contract.manifest import Manifest, Row
 from contract.metrics import Metric
@@ -36,6 +38,8 @@ from tests.importer.fake_aws import (
     FakeTelemetry,
 )
 from tests.importer.fake_pipeline import FakePipeline
+
+pytestmark = pytest.mark.slow
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "dist" / "storescp.template.json"
 DAY_S, FIVE_MINUTES_S = 86_400, 300

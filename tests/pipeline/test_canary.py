@@ -36,6 +36,8 @@ from tests.wire.row import (
     Sent,
 )
 
+pytestmark = pytest.mark.slow
+
 TEXT_VRS = ("AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT")  # fmt: skip
 CONTEXTS = (ON_EXPLICIT, ON_IMPLICIT, ON_BIG_ENDIAN)
 SYNTAXES = {

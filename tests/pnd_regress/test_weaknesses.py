@@ -18,6 +18,8 @@ from tests.pnd_regress.target import Target, WeaknessError, bare_target, our_tar
 from tests.pnd_regress.weaknesses import FILE, WEAKNESSES, Weakness
 from tests.receiver.sinks import fake_s3
 
+pytestmark = pytest.mark.slow
+
 QUICK_FIRST = [
     *(weakness for weakness in WEAKNESSES if not weakness.slow),
     *(weakness for weakness in WEAKNESSES if weakness.slow),

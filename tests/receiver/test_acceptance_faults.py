@@ -17,6 +17,8 @@ from tests.landed import Landed
 from tests.raw_scu import SUCCESS, Acks, RawAssociation, RejectedError
 from tests.receiver_process import ReceiverProcess
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., ReceiverProcess]
 
 LOADED = 3.0

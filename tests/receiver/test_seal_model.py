@@ -20,6 +20,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -42,6 +43,8 @@ from tests.receiver.fake_storage import (
     FakeSink,
     receive,
 )
+
+pytestmark = pytest.mark.slow
 
 SWEEP_MARGIN_S = 600
 GIANT = bytes(16_800_000)

@@ -18,6 +18,8 @@ from tests.wire.row import CANARY, Row
 from tests.wire.stage import Theatre, open_theatre
 from tests.wire.table import CASES
 
+pytestmark = pytest.mark.slow
+
 ADDRESSES = {row.id: f"127.1.{n // 200}.{n % 200 + 1}" for n, row in enumerate(CASES)}
 QUICK_FIRST = sorted(CASES, key=lambda row: row.slow)
 """Slow rows go on beside the others and are asked for last."""

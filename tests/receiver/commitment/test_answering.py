@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from contract.keys import COMMITMENTS_PREFIX
 from receiver.commitment.documents import FailureReason
 from tests.builders import CT_IMAGE, SECONDARY_CAPTURE, Instance, new_uid
@@ -12,6 +14,8 @@ from tests.landed import Landed
 from tests.receiver.commitment.conftest import Ward
 from tests.receiver.commitment.device import Device, Report, ask_on, information, reference_of
 from tests.receiver_process import ReceiverProcess
+
+pytestmark = pytest.mark.slow
 
 Start = Callable[..., ReceiverProcess]
 Store = Callable[[ReceiverProcess], Instance]
