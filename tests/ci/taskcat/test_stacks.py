@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ci.taskcat import tool
+from ci.taskcat.__main__ import main
 from ci.taskcat.certificate import self_signed
 from ci.taskcat.deployed import DeployedError, await_stack
 from ci.taskcat.network import STORE
@@ -74,6 +75,7 @@ def test_a_type_without_a_meaning_fails_the_stack(client: Client) -> None:
 
     with pytest.raises(DeployedError, match="AWS::FSx::Volume has no meaning here"):
         await_stack(client("cloudformation", REGION), "unknown")
+    client("cloudformation", REGION).delete_stack(StackName="unknown")
 
 
 def _stored(client: Client) -> dict[str, str]:
@@ -92,3 +94,28 @@ def _create(client: Client, name: str, template: str, parameters: dict[str, Any]
         Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
         Capabilities=["CAPABILITY_IAM"],
     )
+
+
+def test_in_an_account_nothing_is_made_without_a_yes(
+    client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what it would make, where, and in whose account."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", client("sts", REGION).meta.endpoint_url)
+
+    code = main(["--cidr", "203.0.113.7/32", "--regions", REGION, "--tests", "minimal,tls"])
+
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "account 123456789012" in said
+    assert f"2 stacks (minimal, tls) in each of {REGION}, reached from 203.0.113.7/32" in said
+    assert client("cloudformation", REGION).describe_stacks()["Stacks"] == []
+
+
+@pytest.mark.parametrize("cidr", ["", "203.0.113.7/24", "my-office"])
+def test_in_an_account_an_address_range_must_be_given(
+    cidr: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--cidr", cidr])
+
+    assert "give your own public address" in capsys.readouterr().err
