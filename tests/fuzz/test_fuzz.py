@@ -35,6 +35,8 @@ def test_the_corpus_breaks_nothing(target: Target, path: Path) -> None:
     target.run(path.read_bytes())
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_mutated_sessions_break_nothing(target: Target) -> None:
     """In this process, a millisecond each; most get past the association and into its checks."""
     sessions, reached = seeds(), Counter[str]()
@@ -50,6 +52,7 @@ def test_mutated_sessions_break_nothing(target: Target) -> None:
     assert reached["association_accepted"] > CASES / 2
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.slow
 def test_mutated_sessions_over_tcp_break_nothing(tmp_path: Path) -> None:
     """Against a whole receiver: no process dies, nothing is left, the honest are served, the sum is exact."""

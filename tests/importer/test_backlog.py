@@ -330,6 +330,8 @@ def states(
     return found
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_a_day_without_healthimaging_is_made_up_for() -> None:
     """100,000 landed meanwhile: imported within two hours after, no function late, the alarm comes and goes."""
     simulation = Simulation()

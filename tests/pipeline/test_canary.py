@@ -179,6 +179,8 @@ def said(product: Product) -> Iterator[tuple[str, str]]:
     yield "the figures", json.dumps(product.status())
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_a_patients_data_is_in_images_and_nowhere_else(product: Product) -> None:
     """After every way through the product the marker stands in objects' bytes alone."""
     good, bad = accepted(), refused()
