@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from tests.pipeline.conftest import Product
 
@@ -21,6 +22,7 @@ def client(product: Product, service: str) -> Any:
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106 - the emulator asks for any
+        config=Config(inject_host_prefix=False),
     )
 
 

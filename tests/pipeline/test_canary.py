@@ -7,6 +7,7 @@ through the product: imported, warned, apart, quarantined, driven again, release
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -170,11 +171,17 @@ def said(product: Product) -> Iterator[tuple[str, str]]:
         client(product, "dynamodb").get_paginator("scan").paginate(TableName=table(product))
     ):
         for item in page["Items"]:
-            yield "a row of the ledger", str(item)
+            packed = [bytes(value["B"]) for value in item.values() if "B" in value]
+            yield "a row of the ledger", str(item) + "".join(map(_unpacked, packed))
     sqs = client(product, "sqs")
     for url in sqs.list_queues()["QueueUrls"]:
         messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
         yield url, json.dumps([m["Body"] for m in messages.get("Messages", ())])
+    imaging = client(product, "medical-imaging")
+    (store,) = imaging.list_datastores()["datastoreSummaries"]
+    jobs = imaging.list_dicom_import_jobs(datastoreId=store["datastoreId"])["jobSummaries"]
+    assert jobs
+    yield "import jobs", str(jobs)
     yield "the page", product.page()
     yield "the figures", json.dumps(product.status())
 
@@ -215,6 +222,14 @@ def test_a_patients_data_is_in_images_and_nowhere_else(product: Product) -> None
     assert all(CANARY.encode() in body_of(product, landing, key) for key in originals)
     kept = [key for key in keys_of(product, landing, "refused/") if key.endswith(".dcm")]
     assert len(kept) >= len(bad)
+
+
+def _unpacked(value: bytes) -> str:
+    """Return what a row holds packed; nothing if it is no text."""
+    try:
+        return zlib.decompress(value).decode()
+    except (zlib.error, UnicodeDecodeError):
+        return ""
 
 
 def _redriven(product: Product) -> int:
