@@ -17,11 +17,11 @@ import boto3
 from contract.settings import SettingsError
 from local import environment, template
 from local.data_dir import DataDir
-from local.function import TIMED_OUT
 from local.functions import Function, container_environment, functions
 from local.ports import ANY_ADDRESS, claim, require_distinct
 from local.processes import Part, PartError
 from local.provision import ProvisionError, provision
+from local.restarts import why_again, why_another_task
 from local.settings import LocalSettings
 from local.status import FRESH_S, get_json
 from local.web import LOOPBACK, free_port
@@ -82,6 +82,7 @@ class Product:
         self._aws = self._part("aws", self.AWS_MODULE, self._aws_environment())
         self._console = self._part("console", "local.console", {})
         self._receiver: Part | None = None
+        self._receiver_since = 0.0
         self._functions: dict[str, tuple[Part, str]] = {}
 
     def run(self) -> int:
@@ -169,7 +170,11 @@ class Product:
         )
         ReceiverSettings.from_env(own)  # what is wrong is said here, not in the log of a part
         self._receiver = Part("receiver", ["-m", "receiver"], self._base | own, self._data.logs)
-        self._receiver.start(on_parent_death=_STOP_SIGNAL)
+        self._start_task()
+
+    def _start_task(self) -> None:
+        self._receiver_part.start(on_parent_death=_STOP_SIGNAL)
+        self._receiver_since = time.monotonic()
 
     def _start_function(self, part: Part, function: Function) -> None:
         plan = json.dumps(function.document())
@@ -189,16 +194,16 @@ class Product:
         while True:
             self._check_signals(wait_s=0.3)
             for name, (part, plan) in self._functions.items():
-                if why := _why_again(part.exit_code()):
+                if why := why_again(part.exit_code()):
                     self._say(f"{name} {why} and was started again")
                     part.wait(0)
                     part.start()
                     part.tell(plan)
-            ended = self._receiver_part.exit_code()
-            if why := "was stopped" if ended == 0 else _why_again(ended):
+            lived_s = time.monotonic() - self._receiver_since
+            if why := why_another_task(self._receiver_part.exit_code(), lived_s):
                 self._say(f"receiver {why} and was started again, as ECS starts another task")
                 self._receiver_part.wait(0)
-                self._receiver_part.start(on_parent_death=_STOP_SIGNAL)
+                self._start_task()
             for part in self._running():
                 code = part.exit_code()
                 if code is not None:
@@ -278,12 +283,3 @@ class Product:
         if self._receiver is None:
             raise PartError("the receiver was not started")
         return self._receiver
-
-
-def _why_again(exit_code: int | None) -> str:
-    """Return why a function is given a new execution environment, as Lambda does; empty if it is not."""
-    if exit_code == TIMED_OUT:
-        return "took longer than its timeout"
-    if exit_code is not None and exit_code < 0:
-        return f"was killed (signal {-exit_code})"
-    return ""
