@@ -206,8 +206,14 @@ class Product:
                 self._start_task()
             for part in self._running():
                 code = part.exit_code()
-                if code is not None:
+                # A function or receiver that was killed just now is the next turn's to start again.
+                if code is not None and not self._is_followed(part, code):
                     raise PartError(f"{part.name} ended with exit code {code}: see {part.log}")
+
+    def _is_followed(self, part: Part, code: int) -> bool:
+        if part is self._receiver:
+            return bool(why_another_task(code, time.monotonic() - self._receiver_since))
+        return part not in (self._aws, self._console) and bool(why_again(code))
 
     def _running(self) -> list[Part]:
         fixed = [self._aws, self._console, self._receiver_part]
