@@ -18,7 +18,7 @@ from tests.harness.site import Site
 PROCESSES, ASSOCIATIONS = 2, 8
 TICK_S = 0.25
 REPORT_S = 5.0
-MOST_IN_FLIGHT = 30_000
+MOST_IN_FLIGHT = 60_000
 """Above it the senders wait: what is measured is the product, not how long a queue can become."""
 SENDERS_S = 120.0
 REST_S = 600.0
@@ -33,9 +33,9 @@ SETTINGS = {
     "STOP_TIMEOUT": 8,
     "WORKERS": 3,
     "MEMORY_MIB": 1024,
-    "SCHEDULE_INTERVAL": 3,
-    "REANNOUNCE_AFTER": 5,
-    "POLL_AFTER": 8,
+    "SCHEDULE_INTERVAL": 10,
+    "REANNOUNCE_AFTER": 10,
+    "POLL_AFTER": 10,
     "ADOPT_AFTER": 1,
     "OUTPUT_GRACE": 30,
     "LOG_LEVEL": "WARNING",
