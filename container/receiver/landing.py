@@ -151,7 +151,11 @@ class BatchedLanding:
     def tick(self) -> None:
         """Start what is due on a thread of its own; at most one such thread runs."""
         if self._prepare_seals():
-            threading.Thread(target=self._run_seals, name="sealer", daemon=True).start()
+            try:
+                threading.Thread(target=self._run_seals, name="sealer", daemon=True).start()
+            except RuntimeError:  # no thread to be had: the next tick tries again
+                self._sealing = False
+                raise
         if self._monotonic() >= self._trim_at:
             self._trim_at = self._monotonic() + TRIM_INTERVAL_S
             self._memory.trim()
@@ -384,7 +388,13 @@ class BatchedLanding:
             due = self._batches.due(self._clock())
             for batch in due:
                 batch.sealing = True
-        seals = [self._prepare_seal(batch) for batch in due if batch.acked]
+        try:
+            seals = [self._prepare_seal(batch) for batch in due if batch.acked]
+        except BaseException:  # no memory for it: they are due again
+            with self._lock:
+                for batch in due:
+                    batch.sealing = False
+            raise
         with self._lock:
             for batch in due:
                 if not batch.acked:

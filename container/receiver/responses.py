@@ -19,6 +19,7 @@ SEND_S = 30.0
 @dataclass(slots=True)
 class _Operation:
     message_id: int
+    work: Callable[[], bytes]
     response: bytes | None = None
 
 
@@ -91,13 +92,13 @@ class Responses:
         if self._window == 1:
             self._finish(self._sender.send(work()))
             return
-        operation = _Operation(message_id)
+        operation = _Operation(message_id, work)
         with self._changed:
             self._changed.wait_for(lambda: len(self._operations) < self._window)
             self._operations.append(operation)
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._window, thread_name_prefix="store")
-        self._executor.submit(self._run, operation, work)
+        self._executor.submit(self._run, operation)
 
     def drain(self) -> None:
         """Wait until every operation is answered."""
@@ -108,9 +109,13 @@ class Responses:
         """Wait for every operation, answered or not, and end the threads."""
         if self._executor is not None:
             self._executor.shutdown(wait=True)
+        for operation in self._operations:
+            # No thread was to be had for it; what it holds is given back by its end alone.
+            if operation.response is None:
+                operation.work()
 
-    def _run(self, operation: _Operation, work: Callable[[], bytes]) -> None:
-        response = work()
+    def _run(self, operation: _Operation) -> None:
+        response = operation.work()
         with self._changed:
             operation.response = response
             # Sent under the lock, so that responses cannot overtake each other. An operation counts as

@@ -13,7 +13,7 @@ import pytest
 from contract.keys import BatchId
 from contract.manifest import Manifest, Sealer
 from contract.reasons import WireReason
-from receiver.journal import make_journals
+from receiver.journal import Journal, make_journals
 from receiver.landing import make_landing
 from receiver.ports import ObjectExistsError, StoreError
 from receiver.recent import RecentContents
@@ -159,6 +159,45 @@ def test_a_failed_seal_is_tried_again_unchanged(bench: Bench) -> None:
     (manifest,) = _manifests(bench)
     assert bench.clock.now - 35 == manifest.sealed_at
     assert set() == bench.batches.taken
+
+
+def test_a_seal_without_a_thread_is_tried_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that has no thread to give for a moment goes on sealing afterwards."""
+    bench.store(b"x")
+    bench.clock.now += 10
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", _no_thread)
+        with pytest.raises(RuntimeError):
+            bench.landing.tick()
+    bench.landing.tick()
+    wait_until(lambda: bench.sink.under("batches/") != [])
+
+    assert [1] == [len(manifest.rows) for manifest in _manifests(bench)]
+
+
+def test_a_seal_without_memory_is_tried_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest that could not be prepared is prepared by the next tick."""
+    bench.store(b"x")
+    bench.clock.now += 10
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(Journal, "rows", _no_memory)
+        with pytest.raises(MemoryError):
+            bench.landing.seal_due()
+    bench.landing.seal_due()
+
+    assert [1] == [len(manifest.rows) for manifest in _manifests(bench)]
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def _no_memory(_: Journal) -> list[bytes]:
+    raise MemoryError
 
 
 def test_a_manifest_of_somebody_else_stays(bench: Bench) -> None:
