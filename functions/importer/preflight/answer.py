@@ -63,7 +63,7 @@ def sentences(problems: Sequence[Problem], limit: int) -> str:
         left = len(texts) - number
         if _size(longer) > limit - (_MORE_BYTES if left else 0):
             more = left + 1
-            rest = f" (+{more} more: see the function's log / ほか{more}件は関数のログを参照してください)"
+            rest = f" (+{more} more, said once these are mended / ほか{more}件は、上記の修正後に表示されます)"
             return said + rest if said else shortened(longer, limit - _size(rest)) + rest
         said = longer
     return said

@@ -14,6 +14,7 @@ from importer.preflight.checks.endpoints import check_endpoint_groups
 from importer.preflight.checks.lasting import check_lasting
 from importer.preflight.checks.numbers import check_numbers
 from importer.preflight.checks.placement import check_placement
+from importer.preflight.checks.ranges import check_ranges
 from importer.preflight.checks.routes import check_routes
 from importer.preflight.checks.service_roles import ROLES, check_role
 from importer.preflight.checks.tables import check_tables
@@ -59,6 +60,7 @@ class Topics:
         if before is not None:
             yield "what stays", partial(check_lasting, p, before)
         yield "whole numbers", partial(check_numbers, p)
+        yield "address ranges", partial(check_ranges, p, before)
         if p.vpc_id:
             yield "network", self._network
         if p.certificate:

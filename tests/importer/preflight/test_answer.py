@@ -83,11 +83,11 @@ def test_answer_is_never_too_long(count: int, length: int) -> None:
 
 
 def test_faults_without_room_are_counted() -> None:
-    """The reader learns that there are more, and where."""
+    """The reader learns that there are more; the log is gone with a stack that was rolled back."""
     reason = sentences([problem(n, 300) for n in range(9)], 4_000)
 
-    assert reason.endswith("ほか5件は関数のログを参照してください)")
-    assert "+5 more: see the function's log" in reason
+    assert reason.endswith("ほか5件は、上記の修正後に表示されます)")
+    assert "+5 more, said once these are mended" in reason
     assert "(4) VpcID 3." in reason
 
 

@@ -84,46 +84,6 @@ def test_subnets_may_follow_those_with_fixed_addresses() -> None:
     assert list(check_lasting(more, FIXED)) == []
 
 
-ONE, TWO = "203.0.113.0/24", "198.51.100.0/24"
-BOTH = replace(GOOD, peer_cidr_1=ONE, peer_cidr_2=TWO)
-
-
-@pytest.mark.parametrize(
-    ("after", "name", "place"),
-    [
-        (replace(BOTH, peer_cidr_1=TWO, peer_cidr_2=""), "PeerCIDR1", "PeerCIDR2"),
-        (replace(BOTH, peer_cidr_1=TWO), "PeerCIDR1", "PeerCIDR2"),
-        (replace(BOTH, peer_cidr_1="", peer_cidr_3=ONE), "PeerCIDR3", "PeerCIDR1"),
-        (replace(BOTH, vpc_cidr=ONE), "VpcCIDR", "PeerCIDR1"),
-    ],
-    ids=["moved up", "given twice", "moved down", "made the VPC's"],
-)
-def test_a_range_cannot_change_its_place_in_one_update(
-    after: Properties, name: str, place: str
-) -> None:
-    """EC2 would refuse the new rule as a duplicate of the one that is still there."""
-    [problem] = check_lasting(after, BOTH)
-
-    assert problem.parameters == (name, place)
-    assert f"still has its rule from {place}" in problem.text.en
-    assert f"{place}のルールが残っている" in problem.text.ja
-
-
-@pytest.mark.parametrize(
-    "after",
-    [
-        replace(BOTH, peer_cidr_2=""),
-        replace(BOTH, peer_cidr_3="192.0.2.0/24"),
-        replace(BOTH, peer_cidr_1="192.0.2.0/24"),
-        replace(BOTH, peer_cidr_3=ONE),
-    ],
-    ids=["one less", "one more", "another", "again"],
-)
-def test_ranges_that_keep_their_place_can_be_changed(after: Properties) -> None:
-    """A range given twice has one rule, which stays."""
-    assert list(check_lasting(after, BOTH)) == []
-
-
 def kept(kind: str, asked: str, named: str = "", **choices: Any) -> dict[str, Any]:
     """Return the answer about the data store that a stack would use."""
     with mailbox() as box:

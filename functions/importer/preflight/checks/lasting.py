@@ -11,12 +11,8 @@ from importer.preflight.properties import (
     DATASTORE,
     ELASTIC_IPS,
     KMS_KEY,
-    PEER_CIDR_1,
-    PEER_CIDR_2,
-    PEER_CIDR_3,
     PUBLIC_SUBNETS,
     SCHEME,
-    VPC_CIDR,
     VPC_ID,
     Properties,
 )
@@ -51,7 +47,6 @@ def check_lasting(p: Properties, before: Properties) -> Iterator[Problem]:
             ja=f"{PUBLIC_SUBNETS}の先頭{ADDRESSES}つには{ELASTIC_IPS}の固定IPが割り当てられているため、"
             f"{', '.join(before.public_subnets[:ADDRESSES])}をこの順のままにしてください（後ろへの追加は可能です）。",
         )
-    yield from _check_moved_ranges(p, before)
     if _loses_its_key(p, before):
         yield fault(
             KMS_KEY,
@@ -61,36 +56,6 @@ def check_lasting(p: Properties, before: Properties) -> Iterator[Problem]:
             ja=f"{KMS_KEY}と{CREATE_KEY}は作成後に変更できません。データストアのキーは変更できず、"
             "元のキーで暗号化されたデータを読めなくなるため、元の値に戻してください。",
         )
-
-
-def _check_moved_ranges(p: Properties, before: Properties) -> Iterator[Problem]:
-    """Check that no range changes its place: its new rule would be made before the old one goes, a duplicate."""
-    old, new = _rules(before), _rules(p)
-    for name, cidr in new.items():
-        place = next((other for other, one in old.items() if one == cidr), name)
-        if place != name:
-            yield fault(
-                name,
-                place,
-                en=f"{name}: {cidr} still has its rule from {place}; leave it there, or take it out in one "
-                "update and add it in the next.",
-                ja=f"{name}の{cidr}には{place}のルールが残っているため、{place}のままにするか、"
-                "一度削除して更新した後、次の更新で追加してください。",
-            )
-
-
-def _rules(p: Properties) -> dict[str, str]:
-    """Return the range of each rule by its parameter; one given twice has one rule, the first's."""
-    found: dict[str, str] = {}
-    for name, cidr in (
-        (VPC_CIDR, p.vpc_cidr),
-        (PEER_CIDR_1, p.peer_cidr_1),
-        (PEER_CIDR_2, p.peer_cidr_2),
-        (PEER_CIDR_3, p.peer_cidr_3),
-    ):
-        if cidr and cidr not in found.values():
-            found[name] = cidr
-    return found
 
 
 def replaced(kept: str, asked: str) -> Problem:
