@@ -112,6 +112,7 @@ def launching(role_arn: Any = None) -> list[Statement]:
         for action in (
             "CreateStack", "UpdateStack", "DeleteStack", "CancelUpdateStack", "ContinueUpdateRollback",
             "RollbackStack", "CreateChangeSet", "ExecuteChangeSet", "DeleteChangeSet", "TagResource",
+            "UpdateTerminationProtection",
         )
     ]  # fmt: skip
     look = [

@@ -55,7 +55,13 @@ def test_the_committed_files_are_the_built_ones() -> None:
 def test_without_a_deploy_role_three_policies_are_all_that_it_takes() -> None:
     """Whoever launches calls CloudFormation, and CloudFormation the rest in the same name."""
     launch = {action for statement in _policy("launch") for action in statement["Action"]}
-    calls = {"CreateStack", "UpdateStack", "DeleteStack", "Describe*"}
+    calls = {
+        "CreateStack",
+        "UpdateStack",
+        "DeleteStack",
+        "UpdateTerminationProtection",
+        "Describe*",
+    }
 
     assert launch >= {f"cloudformation:{call}" for call in calls}
     assert "iam:PassRole" not in launch
