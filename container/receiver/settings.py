@@ -186,7 +186,7 @@ class Settings(EnvSettings):
         boolean,
         default=False,
         doc="Reject a calling AE title that is no common name (CN) of the sender's certificate.",
-        doc_ja="送信側の証明書のコモンネーム（CN）と異なる発信AEタイトルを拒否する。",
+        doc_ja="送信側の証明書のコモンネーム（CN）と異なるAEタイトル（Calling AE Title）の接続を拒否します。",
     )
     memory_mib: int = setting(
         "MEMORY_MIB",

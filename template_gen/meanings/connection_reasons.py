@@ -271,7 +271,7 @@ CONNECTION_REASONS: dict[R, Reason] = {
         "RJ 1,1,3",
         (
             "`BindAETitleToCertificate` is true and the calling AE title is no common name (CN) of the device's certificate.",
-            "`BindAETitleToCertificate`がtrueで、発信AEタイトルが機器の証明書のコモンネーム（CN）と一致しません。",
+            "`BindAETitleToCertificate`がtrueで、機器のAEタイトル（Calling AE Title）が機器の証明書のコモンネーム（CN）と一致しません。",
         ),
         (
             "Correct the device's AE title, or issue a certificate with that title as a CN.",

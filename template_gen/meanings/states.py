@@ -67,8 +67,8 @@ STATUSES: dict[Status, Text] = {
         "メッセージIDが重複しています。",
     ),
     Status.UNRECOGNIZED_OPERATION: Text(
-        "Unrecognized operation: this server stores and echoes only.",
-        "未対応の操作です。本サーバーはC-STOREとC-ECHOのみに対応します。",
+        "Unrecognized operation: this server stores, echoes and, where it is set up, commits to storage only.",
+        "未対応の操作です。本サーバーはC-STOREとC-ECHO（設定によりストレージコミットメントも）に対応します。",
     ),
     Status.MISTYPED_ARGUMENT: Text(
         "Mistyped argument: data where none may be, or none where it must be.",
