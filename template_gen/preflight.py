@@ -106,9 +106,6 @@ def add_preflight(p: Parameters, c: Conditions, maker: FunctionMaker) -> Preflig
                     ],
                     names.IMAGE: maker.assets.image,
                     names.COMMITMENT_PEERS: Ref(p.storage_commitment_peers),
-                    **{
-                        one.title: Ref(one) for one in (p.peer_cidr_1, p.peer_cidr_2, p.peer_cidr_3)
-                    },
                 }
             ),
         )
