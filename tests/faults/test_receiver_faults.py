@@ -357,13 +357,13 @@ def test_f29_the_key_is_gone(stage: Stage, code: str, status: int) -> None:
 
 
 class _Credentials(http.server.BaseHTTPRequestHandler):
-    """A task's credentials endpoint; what it gives expires at once, so it is asked for every request."""
+    """A task's credentials endpoint; what it gives expires so soon that it is asked for every request."""
 
     is_down = False
 
     def do_GET(self) -> None:
         """Give keys, or fail."""
-        expires = datetime.now(UTC) + timedelta(seconds=1)
+        expires = datetime.now(UTC) + timedelta(seconds=60)
         document = {
             "AccessKeyId": "testing",
             "SecretAccessKey": "testing",

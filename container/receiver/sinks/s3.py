@@ -52,7 +52,7 @@ class Credentials:
             if self._found is None:
                 raise StoreError(WireReason.STORAGE_FAILED, "NoCredentials")
             keys: Keys = self._found.get_frozen_credentials()
-        except BotoCoreError as error:
+        except (BotoCoreError, RuntimeError) as error:  # the latter: what it fetched has expired
             raise StoreError(WireReason.STORAGE_FAILED, type(error).__name__) from error
         return keys
 
