@@ -197,6 +197,8 @@ class Run:
         result.acknowledged, result.offered = len(acked), len(offered)
         result.figures, result.struck = dict(world.figures), self._site.struck()
         result.blows = dict(self._blows)
+        if not acked:
+            result.violations.append("nothing was acknowledged, so nothing was shown")
         result.violations += violations(acked, offered, world)
         result.violations += self._site.complaints()
 
