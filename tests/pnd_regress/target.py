@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.deadline import wait_until
 from tests.pnd_regress.bare_scp import BareOptions
-from tests.processes import cpu_seconds, descriptor_count, pss_bytes, thread_count
+from tests.processes import cpu_seconds, descriptor_count, own_bytes, thread_count
 from tests.receiver import wire
 from tests.receiver_process import ROOT, ReceiverProcess, running_receiver
 from tests.wire.peer import Answer, Peer
@@ -85,8 +85,8 @@ class Target:
         return descriptor_count(self.pids(), outside=self.scratch[0])
 
     def memory(self) -> int:
-        """Return its memory in bytes."""
-        return pss_bytes(self.pids())
+        """Return the memory in bytes that it has written: its part of a library shrinks and grows with others."""
+        return own_bytes(self.pids())
 
     def cpu(self) -> dict[int, float]:
         """Return each process's CPU time in seconds."""
