@@ -63,7 +63,7 @@ class RecentContents:
         times = _TIMES.unpack_from(self._memory, base + _DIGESTS_BYTES)
         way = times.index(min(times))
         at = base + way * _DIGEST_BYTES
-        # In this order: between the two the entry looks old, so it is not found.
+        # Found between the two or not: either is right, it is stored and recorded.
         self._memory[at : at + _DIGEST_BYTES] = digest
         _TIME.pack_into(self._memory, base + _DIGESTS_BYTES + way * _TIME.size, self._clock())
 

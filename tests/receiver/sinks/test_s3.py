@@ -267,6 +267,16 @@ def test_a_multipart_upload_carries_the_whole_checksum(s3: FakeS3, sink: S3Sink)
     )
 
 
+@pytest.mark.parametrize("answer", [fake_s3.wrong_echo, fake_s3.no_echo])
+def test_a_part_whose_checksum_is_not_confirmed_is_a_failure(
+    s3: FakeS3, sink: S3Sink, answer: fake_s3.Behaviour
+) -> None:
+    """S3 took the part, and says nothing or something else of its bytes."""
+    s3.script = [fake_s3.behave, answer]
+    with pytest.raises(StoreError, match="part's checksum not confirmed"):
+        _upload(sink, PARTS[:1])
+
+
 def test_a_part_is_tried_again(s3: FakeS3, sink: S3Sink) -> None:
     """Repeating a part replaces it."""
     s3.script = [fake_s3.behave, refusing(503, "SlowDown"), fake_s3.reset]
