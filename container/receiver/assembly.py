@@ -83,8 +83,8 @@ class Instance:
             crc = crc64nvme(self._blocks[self._checked_blocks].view[:tail], crc)
         return crc
 
-    def space(self, wanted: int) -> Sequence[memoryview]:
-        """Return writable memory for the next bytes."""
+    def space(self, wanted: int) -> memoryview:
+        """Return writable memory for the next bytes: what is left of a block."""
         if self._upload is not None:
             self._upload.check()
         if self.size + wanted > MAX_INSTANCE_BYTES:
@@ -95,7 +95,11 @@ class Instance:
         if self._filled == limit:
             self._ship_full()
             limit = PART_BYTES
-        return self._writable(min(wanted, limit - self._filled))
+        index, offset = divmod(self._filled, BLOCK_BYTES)
+        if index == len(self._blocks):
+            self._blocks.append(self.claim.acquire())
+        end = offset + min(wanted, limit - self._filled)
+        return self._blocks[index].view[offset:end]
 
     def advance(self, count: int) -> None:
         """Take the first `count` bytes of the last `space` as received."""
@@ -149,27 +153,9 @@ class Instance:
             self._upload.abandon()
 
     def _write(self, data: bytes) -> None:
-        view = self.space(len(data))[0]
+        view = self.space(len(data))
         view[: len(data)] = data
         self.advance(len(data))
-
-    def _writable(self, wanted: int) -> Sequence[memoryview]:
-        index, offset = divmod(self._filled, BLOCK_BYTES)
-        while len(self._blocks) * BLOCK_BYTES < self._filled + wanted:
-            if len(self._blocks) > index:
-                block = self.claim.try_acquire()
-                if block is None:
-                    break  # what there is will do
-            else:
-                block = self.claim.acquire()
-            self._blocks.append(block)
-        views: list[memoryview] = []
-        while wanted and index < len(self._blocks):
-            end = min(BLOCK_BYTES, offset + wanted)
-            views.append(self._blocks[index].view[offset:end])
-            wanted -= end - offset
-            index, offset = index + 1, 0
-        return views
 
     def _body(self) -> list[memoryview]:
         whole, tail = divmod(self._filled, BLOCK_BYTES)

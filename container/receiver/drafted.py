@@ -6,7 +6,6 @@ each piece is written while it is in the processor's cache and while the sender 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from awscrt.checksums import crc64nvme
@@ -14,10 +13,10 @@ from awscrt.checksums import crc64nvme
 from contract.reasons import WireReason
 from receiver.batch import MAX_INSTANCE_BYTES
 from receiver.filemeta import file_meta
-from receiver.memory import BLOCK_BYTES, Claim
+from receiver.memory import Claim
 from receiver.ports import Draft, Identity, Origin, StoreError
 
-FLUSH_BYTES = 64 * 1024
+FLUSH_BYTES = 96 * 1024
 """Written at once at the least: a piece of a fragment is not worth a system call of its own."""
 
 
@@ -45,7 +44,7 @@ class DraftedInstance:
         self.size = 0
         """Bytes taken so far, file meta included."""
         self.crc64nvme = 0
-        """Checksum of the bytes taken so far."""
+        """Checksum of the bytes written so far: of all of them once it is to be stored."""
         self._store = store
         self._claim = claim
         self._draft = draft
@@ -58,26 +57,24 @@ class DraftedInstance:
             transfer_syntax_uid=identity.transfer_syntax_uid,
         )
         self._window[: len(meta)] = meta
-        self.advance(len(meta))
+        self.size = self._filled = len(meta)
 
-    def space(self, wanted: int) -> Sequence[memoryview]:
-        """Return what the window has left; writes it out first when it is full."""
-        if self._filled == BLOCK_BYTES:
-            self._flush()
+    def space(self, wanted: int) -> memoryview:
+        """Return what the window has left."""
         if self._error is not None:
             raise self._error
-        wanted = min(wanted, MAX_INSTANCE_BYTES - self.size)
-        if not wanted:
-            raise StoreError(WireReason.TOO_BIG, f"above {MAX_INSTANCE_BYTES} bytes")
-        return (self._window[self._filled : self._filled + wanted],)
+        filled = self._filled
+        if self.size + wanted > MAX_INSTANCE_BYTES:
+            wanted = MAX_INSTANCE_BYTES - self.size
+            if not wanted:
+                raise StoreError(WireReason.TOO_BIG, f"above {MAX_INSTANCE_BYTES} bytes")
+        return self._window[filled : filled + wanted]
 
     def advance(self, count: int) -> None:
         """Take the first `count` bytes of the last `space` as received."""
-        end = self._filled + count
-        self.crc64nvme = crc64nvme(self._window[self._filled : end], self.crc64nvme)
         self.size += count
-        self._filled = end
-        if end >= FLUSH_BYTES:
+        self._filled += count
+        if self._filled >= FLUSH_BYTES:
             self._flush()
 
     def identify(self, identity: Identity) -> None:
@@ -111,8 +108,10 @@ class DraftedInstance:
         """Write the window out; a failure is told by the next call that may fail."""
         if not self._filled or self._error is not None:
             return
+        data = self._window[: self._filled]
+        self._filled = 0
+        self.crc64nvme = crc64nvme(data, self.crc64nvme)
         try:
-            self._draft.append(self._window[: self._filled])
+            self._draft.append(data)
         except StoreError as error:
             self._error = error
-        self._filled = 0

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import struct
-
 from contract.reasons import WireReason
 from receiver.pdu import (
+    BOTH_HEADERS,
     HEADER,
     OVERSHOOT_BYTES,
     PDU_TYPES,
+    PDV_COMMAND,
     PDV_HEADER,
+    PDV_LAST,
     AbortReason,
     PduType,
     ProtocolError,
     unknown_pdu,
 )
-from receiver.stream import Stream
+from receiver.ports import Assembly
+from receiver.stream import LOOKAHEAD_BYTES, Stream
 
 _P_DATA_TF = PduType.P_DATA_TF.value  # an enum's member costs a look-up in its class
 _NO_CONTENT = 2  # a PDV item of context id and control header alone
-_BOTH = struct.Struct(HEADER.format + PDV_HEADER.format.lstrip(">"))
-HEADERS_BYTES = _BOTH.size
+HEADERS_BYTES = BOTH_HEADERS.size
 """A PDU's header and that of the fragment which it starts with."""
 MAX_EMPTY = 16
 """Fragments without a byte in one message: legal, but nobody sends more than one (row 21)."""
@@ -84,13 +85,13 @@ class Fragments:
         """
         stream = self._stream
         if not self._left:
-            if stream.end - stream.start >= _BOTH.size:
+            if stream.end - stream.start >= BOTH_HEADERS.size:
                 # What nearly always is the case: both headers are there, and all is well.
-                kind, size, length, context_id, control = _BOTH.unpack_from(
+                kind, size, length, context_id, control = BOTH_HEADERS.unpack_from(
                     stream.buffer, stream.start
                 )
                 if kind == _P_DATA_TF and _NO_CONTENT < length <= size - 4 <= self._most:
-                    stream.start += _BOTH.size
+                    stream.start += BOTH_HEADERS.size
                     self._left = size - 4 - length
                     self.length = length - _NO_CONTENT
                     self.context_id = context_id
@@ -121,6 +122,51 @@ class Fragments:
         self.length = length - _NO_CONTENT
         if not self.length:
             self._count_empty()
+
+    def pour(self, assembly: Assembly, left: int) -> bool:
+        """Receive the rest of the current fragment into `assembly`, and the usual fragments that follow.
+
+        The innermost loop: nearly all bytes come this way. A fragment is usual if its header has come
+        with the bytes before it, it starts a P-DATA-TF, all is well, and it goes on with the data set.
+
+        Args:
+            assembly: Of an instance whose header checks passed.
+            left: Bytes of the current fragment that are still to come.
+
+        Returns:
+            Whether the data set is complete; if it is not, `next` must look at what follows.
+
+        Raises:
+            StoreError: From the assembly; `length` says how much of the fragment is still to come.
+            StreamEndedError: The rest will not come.
+        """
+        stream = self._stream
+        space, advance, receive_into = assembly.space, assembly.advance, stream.receive_into
+        context_id, most = self.context_id, self._most
+        while True:
+            last = self.control & PDV_LAST
+            ahead = LOOKAHEAD_BYTES if last else HEADERS_BYTES
+            while left:
+                self.length = left
+                view = space(left)
+                count = receive_into(view, ahead if len(view) == left else 0)
+                advance(count)
+                left -= count
+            start = stream.start
+            if last or self._left or stream.end - start < HEADERS_BYTES:
+                return bool(last)
+            kind, size, length, context, control = BOTH_HEADERS.unpack_from(stream.buffer, start)
+            if (
+                kind != _P_DATA_TF
+                or not _NO_CONTENT < length <= size - 4 <= most
+                or context != context_id
+                or control & PDV_COMMAND
+            ):
+                return False
+            stream.start = start + HEADERS_BYTES
+            self._left = size - 4 - length
+            self.control = control
+            left = length - _NO_CONTENT
 
     def _leave(self, kind: int) -> None:
         if kind not in PDU_TYPES:

@@ -24,7 +24,6 @@ import contextlib
 import mmap
 import os
 import threading
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
@@ -114,8 +113,8 @@ class Memory:
         self._idle_warm = 0
         self._ages = count()
         self._claims: dict[int, Claim] = {}
-        self._held: Counter[str] = Counter()
-        """Blocks by sender."""
+        self._held: dict[str, int] = {}
+        """Blocks by sender, of those who hold any."""
         # By age. Whoever could have a block has been given it, so those that wait are in nobody's way.
         self._waiting: list[tuple[int, _Wanted]] = []
         self._closed = False
@@ -165,10 +164,6 @@ class Memory:
         for _, wanted in waiting:
             wanted.ready.set()
 
-    def _try_acquire(self, claim: Claim) -> Block | None:
-        with self._lock:
-            return self._take(claim) if self._may_take(claim) else None
-
     def _acquire(self, claim: Claim) -> Block:
         with self._lock:
             if self._may_take(claim):
@@ -186,7 +181,7 @@ class Memory:
         if claim is self._oldest():
             return self.free_blocks > 0
         room = self._room()
-        return room > 0 and all(self._held[sender] < SHARE * room for sender in claim.senders)
+        return room > 0 and all(self._held.get(s, 0) < SHARE * room for s in claim.senders)
 
     def _room(self) -> int:
         """Return the free blocks that are not kept for the oldest claim."""
@@ -203,7 +198,7 @@ class Memory:
             block = self._cold.pop()
         claim.blocks[block.number] = block
         for sender in claim.senders:
-            self._held[sender] += 1
+            self._held[sender] = self._held.get(sender, 0) + 1
         return block
 
     def _slice(self, number: int) -> Block:
@@ -243,8 +238,10 @@ class Memory:
         self._warm.extend(blocks)
         if blocks:
             for sender in claim.senders:
-                self._held[sender] -= len(blocks)
-                if not self._held[sender]:
+                held = self._held[sender] - len(blocks)
+                if held:
+                    self._held[sender] = held
+                else:
                     del self._held[sender]
         if self._waiting:
             self._grant()
@@ -271,10 +268,6 @@ class Claim:
             StoreError: The worker is going away.
         """
         return self.memory._acquire(self)  # noqa: SLF001 -- one class in two parts
-
-    def try_acquire(self) -> Block | None:
-        """Return one more block, or None when one would have to wait."""
-        return self.memory._try_acquire(self)  # noqa: SLF001 -- one class in two parts
 
     def release(self, blocks: Iterable[Block]) -> None:
         """Give these blocks back; nobody may use them any more."""

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from functools import cached_property
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from contract.reasons import WireReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """Who sends on an association; all of it is safe to log.
 
@@ -33,14 +34,13 @@ class Origin:
     called_ae_title: str
     peer: str
 
-    @property
+    @cached_property
     def senders(self) -> tuple[str, str]:
         """The two that limits count by, told apart: a device has one title, a room of them one address."""
         return f"title {self.calling_ae_title}", f"address {self.peer}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(NamedTuple):
     """What is known of an instance before it is stored.
 
     The first three come from the C-STORE-RQ and its presentation context and are checked; the study and
@@ -78,8 +78,8 @@ class Assembly(Protocol):
     Used by one thread at a time. It ends in exactly one of `commit`, `refuse` or `discard`.
     """
 
-    def space(self, wanted: int) -> Sequence[memoryview]:
-        """Return writable memory for the next bytes, at least one byte, at most `wanted` in all.
+    def space(self, wanted: int) -> memoryview:
+        """Return writable memory for the next bytes, at least one byte, at most `wanted`.
 
         Waits while the memory budget is used up (no deadline of the sender runs meanwhile) and, for an
         instance above the single-PUT size, until a part upload has returned its memory.

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract.reasons import WireReason
@@ -139,9 +138,11 @@ class Reception:
     ) -> None:
         self._service = service
         self._context_id = context.context_id
+        # Where nothing is wrong with the command its UIDs are fit to be shown.
+        text = uid_text if refusal is None else shown_uid
         self._identity = Identity(
-            sop_class_uid=shown_uid(command.sop_class),
-            sop_instance_uid=shown_uid(command.sop_instance),
+            sop_class_uid=text(command.sop_class),
+            sop_instance_uid=text(command.sop_instance),
             transfer_syntax_uid=context.transfer_syntax,
         )
         self._refusal = refusal
@@ -187,8 +188,7 @@ class Reception:
                 raise ProtocolError(
                     AbortReason.NOT_SPECIFIED, WireReason.DIMSE_ORDER, "command within a data set"
                 )
-            last = bool(fragments.control & PDV_LAST)
-            self._receive_content(fragments.length, LOOKAHEAD_BYTES if last else HEADERS_BYTES)
+            last = self._receive_content(fragments)
 
     def discard(self) -> None:
         """Forget what was received: the association ends before its outcome can be told."""
@@ -247,36 +247,41 @@ class Reception:
         except StoreError as error:
             self._failure = error
 
-    def _receive_content(self, left: int, ahead: int) -> None:
+    def _receive_content(self, fragments: Fragments) -> bool:
+        """Receive the current fragment, and maybe more; return whether the data set is complete."""
         stream = self._service.stream
         walk = self._walk
+        last = bool(fragments.control & PDV_LAST)
+        ahead = LOOKAHEAD_BYTES if last else HEADERS_BYTES
+        left = fragments.length
         while left:
             assembly = self._assembly
             if assembly is None:
                 stream.skip(left)
-                return
-            wanted = left
-            if not self._sound:
+                break
+            try:
+                if self._sound:
+                    return fragments.pour(assembly, left)
                 # Nothing may be asked beyond what is held without an upload, see header.MAX_BYTES.
                 room = MAX_REFUSED_BYTES - (assembly.size - self._meta_bytes)
                 if room <= 0:
                     self._end_of_room()
                     continue
-                wanted = min(left, room)
-            try:
-                views = assembly.space(wanted)
+                view = assembly.space(min(left, room))
             except StoreError as error:
                 self._failure = error
                 self._drop()
+                left, last = fragments.length, bool(fragments.control & PDV_LAST)
                 continue
-            room = len(views[0]) if len(views) == 1 else sum(map(len, views))
-            count = stream.receive_into(views, ahead=ahead if room == left else 0)
+            count = stream.receive_into(view, ahead if len(view) == left else 0)
             if not walk.done:
-                _feed(walk, views, count)
+                walk.feed(view[:count])
             assembly.advance(count)
             left -= count
+            fragments.length = left
             if walk.done and not self._judged:
                 self._judge()
+        return last
 
     def _end_of_room(self) -> None:
         """Decide on an instance of which no more can be held before it is judged."""
@@ -345,11 +350,3 @@ def refuse(service: StoreService, identity: Identity, refusal: Refusal) -> tuple
         sop_instance_uid=identity.sop_instance_uid,
     )
     return refusal.status, f"{refusal.reason.value}: {refusal.detail}"
-
-
-def _feed(walk: HeaderWalk, views: Sequence[memoryview], count: int) -> None:
-    for view in views:
-        walk.feed(view[:count] if len(view) > count else view)
-        count -= len(view)
-        if count <= 0 or walk.done:
-            return

@@ -162,41 +162,32 @@ class Stream:
             count -= len(piece)
             yield piece
 
-    def receive_into(self, views: Sequence[memoryview], *, ahead: int) -> int:
-        """Receive at least one byte into `views`, in their order; return how many.
+    def receive_into(self, view: memoryview, ahead: int) -> int:
+        """Receive at least one byte into `view`; return how many.
 
         Args:
-            views: Writable memory, at least one byte.
+            view: Writable memory, at least one byte.
             ahead: Bytes that the same call may receive into the lookahead, at most LOOKAHEAD_BYTES: 0
-                unless `views` end where the payload ends. What comes into the lookahead has to be copied
+                unless `view` ends where the payload ends. What comes into the lookahead has to be copied
                 from there, so within a message it is no more than the next headers.
 
         Raises:
             StreamEndedError: No byte will come.
         """
-        if self.end > self.start:
-            return self._copy_buffered(views)
-        if not ahead:
-            return self._blocking(views)
-        count = self._blocking([*views, self._view[:ahead]])
-        total = 0
-        for view in views:
-            total += len(view)
-        if count <= total:
+        room = len(view)
+        start = self.start
+        if self.end > start:
+            count = min(room, self.end - start)
+            view[:count] = self._view[start : start + count]
+            self.start = start + count
             return count
-        self.start, self.end = 0, count - total
-        return total
-
-    def _copy_buffered(self, views: Sequence[memoryview]) -> int:
-        copied = 0
-        for view in views:
-            count = min(len(view), self.end - self.start)
-            view[:count] = self._view[self.start : self.start + count]
-            self.start += count
-            copied += count
-            if self.start == self.end:
-                break
-        return copied
+        if not ahead:
+            return self._blocking((view,))
+        count = self._blocking((view, self._view[:ahead]))
+        if count <= room:
+            return count
+        self.start, self.end = 0, count - room
+        return room
 
     def _buffered_or_received(self, most: int) -> bytes:
         if self.start == self.end:

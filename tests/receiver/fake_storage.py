@@ -220,11 +220,10 @@ def receive(assembly: object, data: bytes, *, chunk: int = 100_000, identify: bo
     """Write `data` into an assembly as an association does."""
     left = memoryview(data)
     while left:
-        for view in assembly.space(min(chunk, len(left))):  # type: ignore[attr-defined]
-            count = min(len(view), len(left))
-            view[:count] = left[:count]
-            left = left[count:]
-            assembly.advance(count)  # type: ignore[attr-defined]
+        view = assembly.space(min(chunk, len(left)))  # type: ignore[attr-defined]
+        view[:] = left[: len(view)]
+        left = left[len(view) :]
+        assembly.advance(len(view))  # type: ignore[attr-defined]
         if identify:
             assembly.identify(STUDY)  # type: ignore[attr-defined]
             identify = False

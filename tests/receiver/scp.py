@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -29,19 +29,16 @@ class MemoryAssembly:
     identified: Identity | None = None
     ended: str = ""
 
-    def space(self, wanted: int) -> Sequence[memoryview]:
-        """Return small blocks of fresh memory."""
+    def space(self, wanted: int) -> memoryview:
+        """Return a small block of fresh memory."""
         if self.landing.space_error is not None:
             raise self.landing.space_error
-        self._views = [
-            memoryview(bytearray(min(self.landing.block, wanted - start)))
-            for start in range(0, min(wanted, 3 * self.landing.block), self.landing.block)
-        ]
-        return self._views
+        self._view = memoryview(bytearray(min(self.landing.block, wanted)))
+        return self._view
 
     def advance(self, count: int) -> None:
         """Keep what was received."""
-        self.data += b"".join(self._views)[:count]
+        self.data += self._view[:count]
 
     @property
     def size(self) -> int:

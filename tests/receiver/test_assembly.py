@@ -83,11 +83,15 @@ def test_checksum_and_size_follow_the_bytes(bench: Bench, chunk: int) -> None:
     assert _all_memory_is_free(bench)
 
 
-def test_space_fills_a_whole_pdu_at_once(bench: Bench) -> None:
-    """A PDU of 1 MiB gets its memory in one call, so one system call can read it."""
+def test_space_reaches_to_the_end_of_a_block(bench: Bench) -> None:
+    """A block is taken when the one before is full, and no sooner."""
     instance = bench.landing.begin(IDENTITY, ORIGIN)
 
-    assert 1 << 20 == sum(len(view) for view in instance.space(1 << 20))
+    assert BLOCK_BYTES - len(META) == len(instance.space(1 << 20))
+    instance.advance(BLOCK_BYTES - len(META))
+    assert bench.memory.free_blocks == bench.memory.total_blocks - 1
+    assert BLOCK_BYTES == len(instance.space(1 << 20))
+    assert bench.memory.free_blocks == bench.memory.total_blocks - 2
     instance.discard()
 
 
@@ -96,9 +100,8 @@ def test_bytes_may_come_short_of_the_space(bench: Bench) -> None:
     instance = bench.landing.begin(IDENTITY, ORIGIN)
     instance.space(1 << 20)
     instance.advance(10)
-    view = instance.space(5)[0]
 
-    assert 5 == len(view)
+    assert 5 == len(instance.space(5))
     assert len(META) + 10 == instance.size
     instance.discard()
 

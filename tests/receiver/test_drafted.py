@@ -70,7 +70,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def _receive(instance: DraftedInstance, data: bytes, chunk: int) -> None:
     while data:
-        (view,) = instance.space(min(chunk, len(data)))
+        view = instance.space(min(chunk, len(data)))
         view[:] = data[: len(view)]
         data = data[len(view) :]
         instance.advance(len(view))
@@ -147,7 +147,7 @@ def test_an_instance_above_the_limit_is_refused(bench: Bench) -> None:
     instance = bench.begin()
     instance.size = MAX_INSTANCE_BYTES - 10
 
-    assert 10 == len(instance.space(100)[0])
+    assert 10 == len(instance.space(100))
     instance.advance(10)
     with pytest.raises(StoreError, match="above"):
         instance.space(1)
