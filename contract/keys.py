@@ -18,12 +18,12 @@ A batch id starts with its hour, so `batches/<hour>` lists one hour of manifests
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import Self
 
 INCOMING_PREFIX = "incoming/"
@@ -108,7 +108,7 @@ class BatchId:
     @property
     def prefix(self) -> str:
         """Folder of the batch's instances; ends with a slash, as an import job's prefix must."""
-        return _prefix(self)
+        return f"{INCOMING_PREFIX}{self.hour}/{self}/"
 
     @property
     def manifest_key(self) -> str:
@@ -117,12 +117,12 @@ class BatchId:
 
     def instance_key(self, n: int) -> str:
         """Return a never-used key for the batch's instance number `n` (0..9,999)."""
-        return f"{self.prefix}{n // SHARD_INSTANCES:02d}/{n:04d}/{secrets.token_hex(8)}{INSTANCE_SUFFIX}"
+        return instance_key(self.prefix, n)
 
 
-@lru_cache(maxsize=64)  # asked for every instance, of a few batches
-def _prefix(batch: BatchId) -> str:
-    return f"{INCOMING_PREFIX}{batch.hour}/{batch}/"
+def instance_key(prefix: str, n: int) -> str:
+    """Return a never-used key for instance number `n` (0..9,999) of the batch with this prefix."""
+    return f"{prefix}{n // SHARD_INSTANCES:02d}/{n:04d}/{os.urandom(8).hex()}{INSTANCE_SUFFIX}"
 
 
 @dataclass(frozen=True, slots=True)

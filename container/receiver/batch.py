@@ -21,8 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from contract.keys import MAX_LEASE_S, BatchId, BatchKind
+from contract.keys import MAX_LEASE_S, BatchId, BatchKind, instance_key
 from contract.manifest import MAX_BYTES, MAX_INSTANCES
 
 MAX_INSTANCE_BYTES = 4_000_000_000
@@ -70,6 +71,11 @@ class Batch:
     acked_bytes: int = 0
     closing: bool = False
     sealing: bool = False
+    prefix: str = field(init=False)
+    """Folder of its instances."""
+
+    def __post_init__(self) -> None:
+        self.prefix = self.id.prefix
 
     @property
     def is_bulk(self) -> bool:
@@ -85,8 +91,7 @@ class Batch:
         return self.sealing or now >= self.id.deadline
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Ticket:
+class Ticket(NamedTuple):
     """A place in a batch: its number and the key that goes with it; settled exactly once."""
 
     batch: Batch
@@ -211,4 +216,4 @@ class Batches:
         batch.pending += 1
         batch.charged_bytes += size
         batch.touched_at = now
-        return Ticket(batch, n, batch.id.instance_key(n), size)
+        return Ticket(batch, n, instance_key(batch.prefix, n), size)

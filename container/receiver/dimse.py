@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
 from contract.reasons import WireReason
@@ -64,7 +66,7 @@ class Command(NamedTuple):
 
 _ELEMENT = struct.Struct("<HHL")
 _US = struct.Struct("<H")
-_OUTCOME = struct.Struct("<" + 4 * "HHLH")
+_UL = struct.Struct("<L")
 _US_ELEMENT = struct.Struct("<HHLH")
 _GROUP_LENGTH = struct.Struct("<HHLL")
 _FIELD = 0x0100
@@ -74,6 +76,8 @@ _DATASET_TYPE = 0x0800
 _STATUS = 0x0900
 _EVENT_TYPE = 0x1002
 _ACTION_TYPE = 0x1008
+_SOP_INSTANCE = 0x1000
+_GROUP_LENGTH_HEADER = _ELEMENT.pack(0, 0, 4)
 
 
 def decode(data: bytes) -> Command:
@@ -109,6 +113,88 @@ def decode(data: bytes) -> Command:
     )
 
 
+class Decoder:
+    """`decode` for the commands of one association.
+
+    Those of a series differ in Message ID and SOP Instance UID alone, so most are read by comparing
+    everything else with the C-STORE-RQ before.
+    """
+
+    __slots__ = ("_after_id", "_before_id", "_command", "_rest", "_uid_length_at")
+
+    def __init__(self) -> None:
+        self._command: Command | None = None
+        self._before_id = self._after_id = self._rest = b""
+        """What came between Command Group Length and the Message ID, between that and the length of the
+        SOP Instance UID, and after it."""
+        self._uid_length_at = 0
+
+    def decode(self, data: bytes) -> Command:
+        """Read a command set as `decode` does.
+
+        Raises:
+            ProtocolError: It is none.
+        """
+        return self._decode_alike(data) or self._remember(data, decode(data))
+
+    def _decode_alike(self, data: bytes) -> Command | None:
+        command, at = self._command, self._uid_length_at
+        if command is None or len(data) < at + _UL.size:
+            return None
+        id_at = _GROUP_LENGTH.size + len(self._before_id)
+        uid_at = at + _UL.size
+        uid_end = uid_at + _UL.unpack_from(data, at)[0]
+        if (
+            not uid_at < uid_end <= len(data)
+            or data[: _ELEMENT.size] != _GROUP_LENGTH_HEADER
+            or data[_GROUP_LENGTH.size : id_at] != self._before_id
+            or data[id_at + _US.size : at] != self._after_id
+            or data[uid_end:] != self._rest
+        ):
+            return None
+        return Command(
+            command.field,
+            _US.unpack_from(data, id_at)[0],
+            command.has_dataset,
+            command.sop_class,
+            data[uid_at:uid_end],
+            command.type_id,
+            command.status,
+        )
+
+    def _remember(self, data: bytes, command: Command) -> Command:
+        """Keep a C-STORE-RQ that is as PS3.7 table 9.3-1 and section 6.3.1 have it: elements in their order, each once."""
+        self._command = None
+        found = tuple(_positions(data))
+        elements = [element for element, *_ in found]
+        values = {element: (at, length) for element, at, length in found}
+        if (
+            command.field == CommandField.C_STORE_RQ
+            and elements == sorted(values)
+            and elements[0] == 0
+            and values.keys() >= {_MESSAGE_ID, _SOP_INSTANCE}
+            and data[: _ELEMENT.size] == _GROUP_LENGTH_HEADER
+        ):
+            id_at, _ = values[_MESSAGE_ID]
+            uid_at, uid_length = values[_SOP_INSTANCE]
+            self._uid_length_at = uid_at - _UL.size
+            self._before_id = data[_GROUP_LENGTH.size : id_at]
+            self._after_id = data[id_at + _US.size : self._uid_length_at]
+            self._rest = data[uid_at + uid_length :]
+            self._command = command
+        return command
+
+
+def _positions(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield element number, place and length of each value of a command set that `decode` has read."""
+    at = 0
+    while at < len(data):
+        _, element, length = _ELEMENT.unpack_from(data, at)
+        at += _ELEMENT.size
+        yield element, at, length
+        at += length
+
+
 def _number(elements: dict[int, bytes], element: int) -> int:
     value = elements.get(element)
     if value is None or len(value) != _US.size:
@@ -137,20 +223,30 @@ def encode_response(command: Command, status: Status, comment: str = "") -> byte
         status: Its outcome.
         comment: Error Comment (0000,0902), at most 64 ASCII characters: what the sender's operator sees.
     """
-    elements = b"".join(
-        (
-            _uid(0x0002, command.sop_class),
-            _OUTCOME.pack(
-                *(0, _FIELD, 2, command.field | RESPONSE),
-                *(0, _RESPONDED_ID, 2, command.message_id),
-                *(0, _DATASET_TYPE, 2, NO_DATASET),
-                *(0, _STATUS, 2, status),
-            ),
-            _text(0x0902, comment),
-            _uid(0x1000, command.sop_instance),
-        )
+    instance = _uid(0x1000, command.sop_instance)
+    before, after = _around_id(
+        command.field, command.sop_class, int(status), comment, len(instance)
     )
-    return _GROUP_LENGTH.pack(0, 0, 4, len(elements)) + elements
+    return before + _US.pack(command.message_id) + after + instance
+
+
+@lru_cache(maxsize=1024)
+def _around_id(
+    field: int, sop_class: bytes, status: int, comment: str, instance_length: int
+) -> tuple[bytes, bytes]:
+    """Return what comes before the value of (0000,0120), and what comes between it and (0000,1000)."""
+    before = (
+        _uid(0x0002, sop_class)
+        + _US_ELEMENT.pack(0, _FIELD, 2, field | RESPONSE)
+        + _ELEMENT.pack(0, _RESPONDED_ID, 2)
+    )
+    after = (
+        _US_ELEMENT.pack(0, _DATASET_TYPE, 2, NO_DATASET)
+        + _US_ELEMENT.pack(0, _STATUS, 2, status)
+        + _text(0x0902, comment)
+    )
+    length = len(before) + _US.size + len(after) + instance_length
+    return _GROUP_LENGTH.pack(0, 0, 4, length) + before, after
 
 
 def encode_event_report(

@@ -27,21 +27,25 @@ def file_meta(*, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid:
     the same text as in the dataset. Text beyond ASCII cannot come from a checked command set; it would
     be written as its Latin-1 bytes.
     """
-    before, after = _around_instance(sop_class_uid, transfer_syntax_uid)
-    group = before + _uid(0x0003, sop_instance_uid) + after
-    return _PREAMBLE + _SHORT.pack(2, 0, b"UL", 4) + struct.pack("<I", len(group)) + group
+    instance = _padded(sop_instance_uid, b"\0")
+    before, after = _around_instance(sop_class_uid, len(instance), transfer_syntax_uid)
+    return before + instance + after
 
 
-@lru_cache(maxsize=256)
-def _around_instance(sop_class_uid: str, transfer_syntax_uid: str) -> tuple[bytes, bytes]:
+@lru_cache(maxsize=1024)
+def _around_instance(
+    sop_class_uid: str, instance_length: int, transfer_syntax_uid: str
+) -> tuple[bytes, bytes]:
+    """Return all that comes before the value of Media Storage SOP Instance UID, and all after it."""
     version = _LONG.pack(2, 0x0001, b"OB", 0, 2) + b"\x00\x01"
-    before = version + _uid(0x0002, sop_class_uid)
+    before = version + _uid(0x0002, sop_class_uid) + _SHORT.pack(2, 0x0003, b"UI", instance_length)
     after = (
         _uid(0x0010, transfer_syntax_uid)
         + _uid(0x0012, IMPLEMENTATION_CLASS_UID)
         + _text(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME, b" ")
     )
-    return before, after
+    length = struct.pack("<I", len(before) + instance_length + len(after))
+    return _PREAMBLE + _SHORT.pack(2, 0, b"UL", 4) + length + before, after
 
 
 def _uid(element: int, value: str) -> bytes:
@@ -49,7 +53,10 @@ def _uid(element: int, value: str) -> bytes:
 
 
 def _text(element: int, vr: bytes, value: str, pad: bytes) -> bytes:
-    data = value.encode("latin-1", "replace")
-    if len(data) % 2:
-        data += pad
+    data = _padded(value, pad)
     return _SHORT.pack(2, element, vr, len(data)) + data
+
+
+def _padded(value: str, pad: bytes) -> bytes:
+    data = value.encode("latin-1", "replace")
+    return data + pad if len(data) % 2 else data

@@ -193,7 +193,7 @@ class HeaderWalk:
         if group and not group & 0xFF:
             raise HeaderError(WireReason.TS_MISMATCH, f"byte order: group {little:04X} comes first")
         vr = first[4:6]
-        if self._implicit and vr in LONG | SHORT:
+        if self._implicit and (vr in LONG or vr in SHORT):
             raise HeaderError(WireReason.TS_MISMATCH, "explicit VR in an implicit VR context")
         if not self._implicit and not (vr.isalpha() and vr.isupper()):
             raise HeaderError(WireReason.TS_MISMATCH, "no VR in an explicit VR context")
@@ -217,7 +217,7 @@ class HeaderWalk:
             if not stack:
                 position, passed = self._pass_plain(data, position, min(stop, end - 11))
                 count += passed
-                if position >= stop:
+                if self.done or position >= stop:
                     break
             if position + 8 > end:
                 break
@@ -289,14 +289,11 @@ class HeaderWalk:
             if tag in _WANTED and not stack and tag not in self.uids:
                 if length > _MAX_VALUE:
                     self.uids[tag] = "(too long)"
-                elif value + length > end:
+                elif not self._take(data, tag, value, length):
                     count -= 1
                     break
-                else:
-                    self.uids[tag] = uid_text(bytes(data[value : value + length]))
-                    if len(self.uids) == len(_WANTED):
-                        self.done = True
-                        break
+                elif self.done:
+                    break
             position = value + length
         self._implicit = implicit
         self.elements += count
@@ -304,11 +301,11 @@ class HeaderWalk:
             self.done = True
         return position
 
-    def _pass_plain(self, data: memoryview, position: int, stop: int) -> tuple[int, int]:
+    def _pass_plain(self, data: memoryview, position: int, stop: int) -> tuple[int, int]:  # noqa: C901 - see _walk
         """Pass the elements that need no thought: the most part of every header, three times faster.
 
         Returns where the first one starts that does, or that starts at `stop` or later, and how many
-        were passed. At most one slice of them.
+        were passed. At most one slice of them; `done` is set with the last wanted UID.
         """
         implicit = self._top_implicit
         unpack = _IMPLICIT.unpack_from if implicit else self._explicit.unpack_from
@@ -320,7 +317,11 @@ class HeaderWalk:
             else:
                 group, element, vr, length = unpack(data, position)
             if group >= 0x20 or group < 8 or (group == 8 and element in _SOP_ELEMENTS):  # noqa: PLR2004 - groups of the wanted tags
-                break
+                if vr != b"UI" or not self._take(data, group << 16 | element, position + 8, length):
+                    break
+                if self.done:
+                    count += 1
+                    break
             if vr in SHORT:
                 position += 8 + length
             elif implicit:
@@ -336,6 +337,15 @@ class HeaderWalk:
             if count == _SLICE:
                 break
         return position, count
+
+    def _take(self, data: memoryview, tag: int, value: int, length: int) -> bool:
+        """Take a UID that is wanted and all there, `done` with the last; return whether it was one."""
+        uids = self.uids
+        if tag not in _WANTED or tag in uids or length > _MAX_VALUE or value + length > len(data):
+            return False
+        uids[tag] = uid_text(bytes(data[value : value + length]))
+        self.done = len(uids) == len(_WANTED)
+        return True
 
     def _is_beyond(self, group: int, element: int) -> bool:
         """Return whether the walk may end here; tags out of order make it go on (row 45)."""

@@ -35,7 +35,7 @@ from receiver.ports import (
     PartsSink,
     StoreError,
 )
-from receiver.recent import RecentContents
+from receiver.recent import Entry, RecentContents
 from receiver.records import encode_refusal, encode_row, object_metadata
 from receiver.seal import ManifestWriter, Seal, prepare
 from receiver.settings import Settings
@@ -210,7 +210,8 @@ class BatchedLanding:
 
     def store(self, instance: Instance, body: Sequence[memoryview]) -> bool:
         """Make a complete instance durable and record it; see `Assembly.commit`."""
-        if self._is_known(instance):
+        entry = self._entry(instance)
+        if self._recent.holds(entry):
             return False
         size, crc = instance.size, instance.crc64nvme
         ticket = self._admit(lambda now: self._batches.admit(size, now))
@@ -223,7 +224,7 @@ class BatchedLanding:
                 metadata=object_metadata(instance, now=self._clock()),
                 deadline=self._monotonic() + self._store_deadline_s,
             )
-            self._record(ticket, instance)
+            self._record(ticket, instance, entry)
         except BaseException:
             # It may lie there all the same, so its size goes on counting.
             self._settle(ticket, size)
@@ -232,13 +233,14 @@ class BatchedLanding:
 
     def store_draft(self, instance: DraftedInstance, draft: Draft) -> bool:
         """Name a complete draft, durably, and record it; see `Assembly.commit`."""
-        if self._is_known(instance):
+        entry = self._entry(instance)
+        if self._recent.holds(entry):
             return False
         size = instance.size
         ticket = self._admit(lambda now: self._batches.admit(size, now))
         try:
             draft.publish(ticket.key, size=size)
-            self._record(ticket, instance)
+            self._record(ticket, instance, entry)
         except BaseException:
             self._settle(ticket, size)
             raise
@@ -277,14 +279,15 @@ class BatchedLanding:
         Raises:
             StoreError: Not durable, or not surely.
         """
-        if self._is_known(instance):
+        entry = self._entry(instance)
+        if self._recent.holds(entry):
             return False
         deadline = self._monotonic() + self._store_deadline_s
         upload.wait()
         if upload.ticket.batch.lease_ended(self._clock()):
             raise StoreError(WireReason.LEASE_ENDED, str(upload.ticket.batch.id))
         upload.upload.complete(instance.size, instance.crc64nvme, deadline)
-        self._record(upload.ticket, instance)
+        self._record(upload.ticket, instance, entry)
         return True
 
     def keep_refused(
@@ -350,7 +353,7 @@ class BatchedLanding:
             self._log.debug("batch_opened", batch=str(batch.id))
         return ticket
 
-    def _record(self, ticket: Ticket, instance: Instance | DraftedInstance) -> None:
+    def _record(self, ticket: Ticket, instance: Instance | DraftedInstance, entry: Entry) -> None:
         now = self._clock()
         row = encode_row(instance, key=ticket.key, now=now)
         batch = ticket.batch
@@ -359,11 +362,10 @@ class BatchedLanding:
                 raise StoreError(WireReason.LEASE_ENDED, str(batch.id))
             self._journals[batch.slot].append(row)
             self._batches.settle(ticket, now, size=instance.size, acked=True)
-        self._recent.add(instance.identity.sop_instance_uid, instance.size, instance.crc64nvme)
+        self._recent.add(entry)
 
-    def _is_known(self, instance: Instance | DraftedInstance) -> bool:
-        """Whether the same bytes of the same instance were acknowledged a moment ago."""
-        return self._recent.holds(
+    def _entry(self, instance: Instance | DraftedInstance) -> Entry:
+        return self._recent.entry(
             instance.identity.sop_instance_uid, instance.size, instance.crc64nvme
         )
 

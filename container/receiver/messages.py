@@ -13,7 +13,7 @@ from receiver.dimse import (
     RESPONSE,
     Command,
     CommandField,
-    decode,
+    Decoder,
     encode_response,
 )
 from receiver.pdu import (
@@ -57,6 +57,7 @@ class Messages:
         self._responses = responses
         self._commitments = commitments
         self._cancels = 0
+        self._decode = Decoder().decode
         self._operations: dict[int, Callable[[Command, ContextResult], None]] = {
             CommandField.C_ECHO_RQ: self._echo,
             CommandField.C_STORE_RQ: self._store,
@@ -135,7 +136,7 @@ class Messages:
                 raise _order(f"command set of more than {MAX_COMMAND_BYTES} bytes")
             pieces.append(take(fragments.length))
             if fragments.control & PDV_LAST:
-                return decode(b"".join(pieces)), context
+                return self._decode(b"".join(pieces)), context
             fragments.next()
 
     def _echo(self, command: Command, context: ContextResult) -> None:

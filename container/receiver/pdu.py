@@ -11,6 +11,8 @@ HEADER = struct.Struct(">BxL")
 """Type and length of every PDU."""
 PDV_HEADER = struct.Struct(">LBB")
 """Item length, presentation context id, message control header."""
+BOTH_HEADERS = struct.Struct(HEADER.format + PDV_HEADER.format.lstrip(">"))
+"""Of a P-DATA-TF and of the fragment which it starts with."""
 PDV_COMMAND = 0x01
 """Message control: the fragment is of a command set, else of a data set."""
 PDV_LAST = 0x02
@@ -92,6 +94,10 @@ def encode_dataset(context_id: int, dataset: bytes, maximum_length: int) -> byte
 
 def _encode_data(context_id: int, data: bytes, maximum_length: int, kind: int) -> bytes:
     most = max(maximum_length - PDV_HEADER.size, 1) if maximum_length else len(data)
+    if 0 < len(data) <= most:  # what nearly always is the case
+        size = len(data) + PDV_HEADER.size
+        head = BOTH_HEADERS.pack(PduType.P_DATA_TF, size, size - 4, context_id, kind | PDV_LAST)
+        return head + data
     pieces = []
     for start in range(0, len(data), most):
         piece = data[start : start + most]

@@ -28,6 +28,9 @@ _TIME = struct.Struct("<d")
 _DIGESTS_BYTES = _WAYS * _DIGEST_BYTES
 _SET_BYTES = _DIGESTS_BYTES + _TIMES.size
 
+Entry = tuple[bytes, int]
+"""A digest, and where its set begins."""
+
 
 class RecentContents:
     """The memory; make it before the first fork. All methods may run in any process and thread at once."""
@@ -45,9 +48,15 @@ class RecentContents:
         # Nobody outside can choose instances that push others out.
         self._key = os.urandom(16)
 
-    def holds(self, sop_instance_uid: str, size: int, crc64nvme: int) -> bool:
-        """Return whether these bytes of this instance were stored, and recorded, within `RECENT_S`."""
-        digest, base = self._find(sop_instance_uid, size, crc64nvme)
+    def entry(self, sop_instance_uid: str, size: int, crc64nvme: int) -> Entry:
+        """Return under what these bytes of this instance are remembered, if they are."""
+        content = f"{sop_instance_uid}\n{size}\n{crc64nvme}".encode()
+        digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES, key=self._key).digest()
+        return digest, int.from_bytes(digest[:4], "little") % self._sets * _SET_BYTES
+
+    def holds(self, entry: Entry) -> bool:
+        """Return whether it was stored, and recorded, within `RECENT_S`."""
+        digest, base = entry
         at = self._memory.find(digest, base, base + _DIGESTS_BYTES)
         if at < 0 or (at - base) % _DIGEST_BYTES:
             return False
@@ -57,17 +66,12 @@ class RecentContents:
         )[0]
         return self._clock() - stored_at < RECENT_S
 
-    def add(self, sop_instance_uid: str, size: int, crc64nvme: int) -> None:
+    def add(self, entry: Entry) -> None:
         """Remember an instance that is durable and stands in its batch's journal."""
-        digest, base = self._find(sop_instance_uid, size, crc64nvme)
+        digest, base = entry
         times = _TIMES.unpack_from(self._memory, base + _DIGESTS_BYTES)
         way = times.index(min(times))
         at = base + way * _DIGEST_BYTES
         # Found between the two or not: either is right, it is stored and recorded.
         self._memory[at : at + _DIGEST_BYTES] = digest
         _TIME.pack_into(self._memory, base + _DIGESTS_BYTES + way * _TIME.size, self._clock())
-
-    def _find(self, sop_instance_uid: str, size: int, crc64nvme: int) -> tuple[bytes, int]:
-        content = f"{sop_instance_uid}\n{size}\n{crc64nvme}".encode()
-        digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES, key=self._key).digest()
-        return digest, int.from_bytes(digest[:4], "little") % self._sets * _SET_BYTES

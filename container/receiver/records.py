@@ -96,7 +96,7 @@ def encode_refusal(
         "refused_at": round(now, 3),
         "size": instance.size,
         "crc64nvme": encode_crc64nvme(instance.crc64nvme) if key else "",
-        **asdict(instance.identity),
+        **instance.identity._asdict(),
         **asdict(instance.origin),
     }
     return json.dumps(record, separators=(",", ":")).encode()

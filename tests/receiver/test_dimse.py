@@ -13,7 +13,7 @@ from pydicom.uid import UID
 from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
 
-from receiver.dimse import Command, decode, encode_response
+from receiver.dimse import Command, Decoder, decode, encode_response
 from receiver.pdu import ProtocolError
 from receiver.status import Status
 from tests.receiver import wire
@@ -65,3 +65,46 @@ def test_garbage_is_decoded_or_refused(data: bytes) -> None:
     """Row 17: any bytes give a command or a ProtocolError with an abort."""
     with contextlib.suppress(ProtocolError):
         assert 0 <= decode(data).field <= 0xFFFF
+
+
+SERIES = st.builds(
+    wire.store_rq,
+    message_id=st.sampled_from((1, 2, 65_535)),
+    sop_instance=st.sampled_from((b"1.2.3", b"1.2.4", b"1.2.34", b"9" * 64, b"")),
+)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            SERIES,
+            st.tuples(SERIES, st.integers(0, 250), st.binary(min_size=1, max_size=1)).map(
+                lambda cut: cut[0][: cut[1]] + cut[2] + cut[0][cut[1] + 1 :]
+            ),
+            st.tuples(SERIES, st.binary(max_size=12)).map(b"".join),
+            st.tuples(SERIES, st.integers(0, 250)).map(lambda cut: cut[0][: cut[1]]),
+        ),
+        max_size=6,
+    )
+)
+def test_the_commands_of_an_association_are_read_as_each_alone(commands: list[bytes]) -> None:
+    """What is remembered of one command changes nothing about how the next is read."""
+    decoder = Decoder()
+    for data in commands:
+        try:
+            expected = decode(data)
+        except ProtocolError:
+            with pytest.raises(ProtocolError):
+                decoder.decode(data)
+        else:
+            assert expected == decoder.decode(data)
+
+
+def test_a_series_is_read_by_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first command of a series only what differs is looked at."""
+    decoder = Decoder()
+    decoder.decode(wire.store_rq(1, sop_instance=b"1.2.3.9"))
+    monkeypatch.setattr("receiver.dimse.decode", None)
+    command = decoder.decode(wire.store_rq(2, sop_instance=b"1.2.3.10"))
+
+    assert (2, b"1.2.3.10") == (command.message_id, command.sop_instance)

@@ -21,25 +21,25 @@ def clock() -> Clock:
 def test_only_the_same_bytes_of_the_same_instance_are_known(clock: Clock) -> None:
     """UID, size and checksum, all three."""
     recent = RecentContents(clock=clock)
-    recent.add("1.2.3", 10, 77)
+    recent.add(recent.entry("1.2.3", 10, 77))
 
-    assert recent.holds("1.2.3", 10, 77)
-    assert not recent.holds("1.2.4", 10, 77)
-    assert not recent.holds("1.2.3", 11, 77)
-    assert not recent.holds("1.2.3", 10, 78)
+    assert recent.holds(recent.entry("1.2.3", 10, 77))
+    assert not recent.holds(recent.entry("1.2.4", 10, 77))
+    assert not recent.holds(recent.entry("1.2.3", 11, 77))
+    assert not recent.holds(recent.entry("1.2.3", 10, 78))
 
 
 def test_it_is_forgotten_in_time(clock: Clock) -> None:
     """Who sends again after ten minutes means it."""
     recent = RecentContents(clock=clock)
-    recent.add("1.2.3", 10, 77)
+    recent.add(recent.entry("1.2.3", 10, 77))
 
     clock.now += RECENT_S - 1
-    just = recent.holds("1.2.3", 10, 77)
+    just = recent.holds(recent.entry("1.2.3", 10, 77))
     clock.now += 1
 
     assert just
-    assert not recent.holds("1.2.3", 10, 77)
+    assert not recent.holds(recent.entry("1.2.3", 10, 77))
 
 
 def test_a_full_set_forgets_its_oldest(clock: Clock) -> None:
@@ -47,9 +47,9 @@ def test_a_full_set_forgets_its_oldest(clock: Clock) -> None:
     recent = RecentContents(sets=1, clock=clock)
     for n in range(9):
         clock.now += 1
-        recent.add("1.2.3", n, 0)
+        recent.add(recent.entry("1.2.3", n, 0))
 
-    assert [n for n in range(9) if recent.holds("1.2.3", n, 0)] == list(range(1, 9))
+    assert [n for n in range(9) if recent.holds(recent.entry("1.2.3", n, 0))] == list(range(1, 9))
 
 
 def test_another_process_knows_it() -> None:
@@ -57,11 +57,11 @@ def test_another_process_knows_it() -> None:
     recent = RecentContents()
     pid = os.fork()
     if pid == 0:
-        recent.add("1.2.3", 10, 77)
+        recent.add(recent.entry("1.2.3", 10, 77))
         os._exit(0)
     os.waitpid(pid, 0)
 
-    assert recent.holds("1.2.3", 10, 77)
+    assert recent.holds(recent.entry("1.2.3", 10, 77))
 
 
 def test_threads_at_once_never_invent_anything() -> None:
@@ -70,12 +70,12 @@ def test_threads_at_once_never_invent_anything() -> None:
 
     def add(of: int) -> None:
         for n in range(2000):
-            recent.add(f"1.{of}", n, n)
+            recent.add(recent.entry(f"1.{of}", n, n))
 
     threads = [threading.Thread(target=add, args=(of,)) for of in range(4)]
     for thread in threads:
         thread.start()
-    invented = [n for n in range(5000) if recent.holds("2.1", n, n)]
+    invented = [n for n in range(5000) if recent.holds(recent.entry("2.1", n, n))]
     for thread in threads:
         thread.join()
 
