@@ -1,8 +1,8 @@
 """Peers that hold connections and send nothing useful: silent, a byte at a time, or stalled within a TLS handshake.
 
 They live in a process of their own, so that they cost an honest sender's process nothing:
-`python -m tests.hostile_peers PORT SILENT DRIPPING STALLED`, until standard input ends. A peer that is cut comes
-again a second later.
+`python -m tests.hostile_peers PORT SILENT DRIPPING STALLED [tls]`, until standard input ends. A peer that is cut
+comes again a second later. What drips is an A-ASSOCIATE-RQ, with `tls` a ClientHello.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ class _Peer:
 
 
 class _Crowd:
-    def __init__(self, port: int, silent: int, dripping: int, stalled: int) -> None:
+    def __init__(self, port: int, silent: int, dripping: int, stalled: int, *, tls: bool) -> None:
         self._port = port
+        drops = CLIENT_HELLO if tls else wire.associate()
         self._selector = selectors.DefaultSelector()
         self._peers = [
             *(_Peer(n, b"", drips=False) for n in range(silent)),
-            *(_Peer(n, wire.associate(), drips=True) for n in range(dripping)),
+            *(_Peer(n, drops, drips=True) for n in range(dripping)),
             *(_Peer(n, CLIENT_HELLO, drips=False) for n in range(stalled)),
         ]
 
@@ -112,11 +113,13 @@ class _Crowd:
 
 
 @contextmanager
-def hostile_peers(port: int, *, silent: int, dripping: int, stalled: int) -> Iterator[None]:
+def hostile_peers(
+    port: int, *, silent: int, dripping: int, stalled: int, tls: bool = False
+) -> Iterator[None]:
     """Have that many hostile peers connected to `port`."""
-    numbers = [str(number) for number in (port, silent, dripping, stalled)]
+    words = [*(str(number) for number in (port, silent, dripping, stalled)), *(["tls"] * tls)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.hostile_peers", *numbers],
+        [sys.executable, "-m", "tests.hostile_peers", *words],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -135,4 +138,4 @@ def hostile_peers(port: int, *, silent: int, dripping: int, stalled: int) -> Ite
 if __name__ == "__main__":
     _, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, _hard), _hard))
-    _Crowd(*(int(word) for word in sys.argv[1:])).run()
+    _Crowd(*(int(word) for word in sys.argv[1:5]), tls="tls" in sys.argv[5:]).run()
