@@ -36,6 +36,25 @@ class _Running:
     functions: list[tuple[Part, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """What a stack's parts are started by.
+
+    Attributes:
+        region: Where it is.
+        resources: Physical ids by type.
+        environ: Of every part.
+        port: Of its receiver, behind the load balancer.
+        logs: Folder of its parts' logs.
+    """
+
+    region: str
+    resources: Mapping[str, list[str]]
+    environ: Mapping[str, str]
+    port: int
+    logs: Path
+
+
 class Plane:
     """The stacks that run; `turn` brings it up to date."""
 
@@ -80,18 +99,15 @@ class Plane:
             _stop(running)
         self._running.clear()
 
-    def _start(self, region: str, stack: str) -> _Running:
-        resources = self._resources(region, stack)
+    def _start(self, region: str, name: str) -> _Running:
+        resources = self._resources(region, name)
         if not resources.get(_PRODUCT):
             return _Running([], [])
-        logs = self._logs / f"{stack}-{region}"
+        logs = self._logs / f"{name}-{region}"
         logs.mkdir(parents=True)
         environ = self._environ | {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
-        port = free_port()
-        parts = [
-            self._start_receiver(region, resources, environ, port, logs),
-            self._start_balancer(region, resources, environ, port, logs),
-        ]
+        stack = _Stack(region, resources, environ, free_port(), logs)
+        parts = [self._start_receiver(stack), self._start_balancer(stack)]
         functions = []
         for function in self._functions(region, resources):
             own = environ | function.environment | _lambda_variables(function)
@@ -110,39 +126,25 @@ class Plane:
                 found.setdefault(item["ResourceType"], []).append(item["PhysicalResourceId"])
         return found
 
-    def _start_receiver(
-        self,
-        region: str,
-        resources: Mapping[str, list[str]],
-        environ: Mapping[str, str],
-        port: int,
-        logs: Path,
-    ) -> Part:
-        ecs = self._client("ecs", region)
-        (cluster,) = resources["AWS::ECS::Cluster"]
-        (service,) = ecs.describe_services(cluster=cluster, services=resources[_PRODUCT])[
+    def _start_receiver(self, stack: _Stack) -> Part:
+        ecs = self._client("ecs", stack.region)
+        (cluster,) = stack.resources["AWS::ECS::Cluster"]
+        (service,) = ecs.describe_services(cluster=cluster, services=stack.resources[_PRODUCT])[
             "services"
         ]
         definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])
         (container,) = definition["taskDefinition"]["containerDefinitions"]
         variables = {item["name"]: item["value"] for item in container["environment"]}
         # A task has an address of its own; here all share one.
-        place = {"SCP_PORT": str(port), "HEALTH_PORT": str(free_port())}
-        own = {**environ, **variables, **place, "STOP_TIMEOUT": STOP_TIMEOUT}
-        part = Part("receiver", ["-m", "receiver"], own, logs)
+        place = {"SCP_PORT": str(stack.port), "HEALTH_PORT": str(free_port())}
+        own = {**stack.environ, **variables, **place, "STOP_TIMEOUT": STOP_TIMEOUT}
+        part = Part("receiver", ["-m", "receiver"], own, stack.logs)
         part.start(on_parent_death=signal.SIGTERM)
         return part
 
-    def _start_balancer(
-        self,
-        region: str,
-        resources: Mapping[str, list[str]],
-        environ: Mapping[str, str],
-        port: int,
-        logs: Path,
-    ) -> Part:
-        elb = self._client("elbv2", region)
-        (arn,) = resources["AWS::ElasticLoadBalancingV2::LoadBalancer"]
+    def _start_balancer(self, stack: _Stack) -> Part:
+        elb = self._client("elbv2", stack.region)
+        (arn,) = stack.resources["AWS::ElasticLoadBalancingV2::LoadBalancer"]
         (balancer,) = elb.describe_load_balancers(LoadBalancerArns=[arn])["LoadBalancers"]
         (listener,) = elb.describe_listeners(LoadBalancerArn=arn)["Listeners"]
         if balancer["Type"] != "network":
@@ -153,11 +155,11 @@ class Plane:
         plan = Plan(
             address=balancer["DNSName"],
             port=int(listener["Port"]),
-            target_port=port,
+            target_port=stack.port,
             names_sender=said["proxy_protocol_v2.enabled"] == "true",
             certificate=str(self._certificate) if listener["Protocol"] == "TLS" else "",
         )
-        part = Part("balancer", ["-m", "ci.taskcat.emulator.balancer"], environ, logs)
+        part = Part("balancer", ["-m", "ci.taskcat.emulator.balancer"], stack.environ, stack.logs)
         part.start()
         part.tell(plan.document())
         return part
