@@ -14,7 +14,6 @@ those that it does not know and refuses a newer major version.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii
@@ -160,7 +159,7 @@ class Manifest:
             batch=self.batch,
             sealed_at=self.sealed_at,
             sealed_by=self.sealed_by,
-            rows=[row.encode() for row in self.rows],
+            rows=b"".join(row.encode() + b"\n" for row in self.rows),
             total_bytes=self.size,
         )
 
@@ -200,18 +199,25 @@ def join_rows(
     batch: BatchId,
     sealed_at: float,
     sealed_by: Sealer,
-    rows: Iterable[bytes],
+    rows: bytes,
     total_bytes: int,
 ) -> bytes:
-    """Return a manifest's bytes from rows that are already encoded."""
-    lines = list(rows)
+    """Return a manifest's bytes.
+
+    Args:
+        batch: What it seals.
+        sealed_at: Unix time (s).
+        sealed_by: Who seals it.
+        rows: Encoded rows, a line each with its end. Of thousands nothing is made for each.
+        total_bytes: Size of their instances.
+    """
     head = {
         "version": VERSION,
         "batch": str(batch),
         "sealed_at": round(sealed_at, 3),
         "sealed_by": sealed_by.value,
-        "count": len(lines),
+        "count": rows.count(b"\n"),
         "bytes": total_bytes,
     }
     opening = json.dumps(head, separators=_SEPARATORS)[:-1].encode() + b',"instances":[\n'
-    return b"".join((opening, b",\n".join(lines), b"\n]}\n"))
+    return b"".join((opening, rows[:-1].replace(b"\n", b",\n"), b"\n]}\n"))

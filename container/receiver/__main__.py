@@ -13,7 +13,7 @@ from receiver.companion import Companion
 from receiver.journal import make_journals
 from receiver.listener import PortError, open_listener
 from receiver.logs import JsonLog, describe_exception, install_exception_hooks
-from receiver.malloc import limit_arenas
+from receiver.malloc import keep_heap_small
 from receiver.protection import AGENT_VARIABLE, FIRST_SLOT, EcsAgent, protect_in_background
 from receiver.recent import RecentContents
 from receiver.service import AssociationService
@@ -36,7 +36,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
     _raise_descriptor_limit()
-    limit_arenas()
+    keep_heap_small()
     _import_before_fork(settings)
     cells = SharedCells(settings.worker_count)
     counters = SlotCounters(cells, cells.parent_slot)

@@ -230,7 +230,7 @@ def encode_response(command: Command, status: Status, comment: str = "") -> byte
     return before + _US.pack(command.message_id) + after + instance
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _around_id(
     field: int, sop_class: bytes, status: int, comment: str, instance_length: int
 ) -> tuple[bytes, bytes]:

@@ -32,7 +32,7 @@ def file_meta(*, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid:
     return before + instance + after
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _around_instance(
     sop_class_uid: str, instance_length: int, transfer_syntax_uid: str
 ) -> tuple[bytes, bytes]:

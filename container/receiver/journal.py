@@ -101,9 +101,9 @@ class Journal:
             raise StoreError(WireReason.STORAGE_FAILED, "journal: short write")
         self._size += written
 
-    def rows(self) -> list[bytes]:
-        """Return the rows of our own open batch, whose lines are all whole: nothing is parsed."""
-        return self._content().split(b"\n")[1:-1]
+    def rows(self) -> bytes:
+        """Return the rows of our own open batch, a line each: all are whole, and nothing is parsed."""
+        return self._content().partition(b"\n")[2]
 
     def read(self) -> Recovered | None:
         """Return what is recorded; None if there is no batch (also when its line is torn)."""

@@ -183,7 +183,7 @@ class BatchedLanding:
             seal = prepare(
                 found.batch,
                 slot,
-                list(found.rows),
+                b"".join(row + b"\n" for row in found.rows),
                 found.total_bytes,
                 sealed_by=Sealer.REPLACEMENT,
                 now=self._clock(),

@@ -8,16 +8,21 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-_M_ARENA_MAX = -8
-_ARENAS = 2
+_M_ARENA_MAX, _ARENAS = -8, 2
+_M_MMAP_THRESHOLD, _LARGE_BYTES = -3, 128 * 1024
 
 _libc = ctypes.CDLL(None)
 
 
-def limit_arenas() -> None:
-    """Let all threads share two arenas; by default (mallopt(3)) nearly each gets one of its own."""
+def keep_heap_small() -> None:
+    """Let all threads share two arenas, and give each large piece back to the system as soon as it is free.
+
+    By default (mallopt(3)) nearly each thread gets an arena of its own, and after the first manifest of
+    some megabytes the next ones would come from the heap, which then stays as large.
+    """
     with contextlib.suppress(AttributeError):
         _libc.mallopt(_M_ARENA_MAX, _ARENAS)
+        _libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def give_back() -> None:

@@ -50,18 +50,18 @@ class Seal:
 def prepare(
     batch: BatchId,
     slot: int,
-    rows: list[bytes],
+    rows: bytes,
     total_bytes: int,
     *,
     sealed_by: Sealer,
     now: float,
     done: Callable[[], None],
 ) -> Seal:
-    """Fix the manifest of `batch`."""
+    """Fix the manifest of `batch` from its rows, a line each."""
     body = join_rows(
         batch=batch, sealed_at=now, sealed_by=sealed_by, rows=rows, total_bytes=total_bytes
     )
-    return Seal(batch, slot, body, len(rows), total_bytes, done)
+    return Seal(batch, slot, body, rows.count(b"\n"), total_bytes, done)
 
 
 @dataclass(frozen=True, slots=True)

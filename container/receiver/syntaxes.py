@@ -67,6 +67,8 @@ _MAX_UID = 64
 _UID = re.compile(rb"[0-9.]{1,64}")
 _UID_LIKE = re.compile(r"[0-9. \\]*")
 """Digits and dots; blanks and several values too, which tell what is wrong with a device."""
+CACHED_UIDS = 256
+"""Each is asked for a few times in one message: in its command, its context, its response. More would only be kept."""
 _LONG_UID = re.compile(r"[0-9.]{1,256}")
 """HealthImaging takes Study and Series Instance UIDs of up to 256 characters."""
 
@@ -100,7 +102,7 @@ NON_STORAGE = _non_storage()
 """Registered UIDs that no storage context may propose; Verification is among them."""
 
 
-@lru_cache(maxsize=1024)  # asked a few times for each instance: command, context, response
+@lru_cache(maxsize=CACHED_UIDS)
 def uid_text(raw: bytes) -> str:
     """Return a UID as text, its padding removed.
 
@@ -124,7 +126,7 @@ def known_uid(text: str) -> str:
     return text if _LONG_UID.fullmatch(text) else ""
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=CACHED_UIDS)
 def uid_fault(raw: bytes) -> WireReason | None:
     """Return why a UID from a command set cannot be used, None if it can.
 

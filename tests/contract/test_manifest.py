@@ -73,7 +73,7 @@ def test_sealing_is_joining_encoded_rows() -> None:
         batch=BATCH,
         sealed_at=manifest.sealed_at,
         sealed_by=manifest.sealed_by,
-        rows=[row.encode() for row in manifest.rows],
+        rows=b"".join(row.encode() + b"\n" for row in manifest.rows),
         total_bytes=manifest.size,
     )
 

@@ -99,7 +99,7 @@ def test_own_rows_are_those_appended(fd: int) -> None:
     journal.append(_row(0))
     journal.append(_row(1))
 
-    assert [_row(0), _row(1)] == journal.rows()
+    assert _row(0) + b"\n" + _row(1) + b"\n" == journal.rows()
 
 
 def test_a_reset_journal_takes_another_batch(fd: int) -> None:
