@@ -18,9 +18,10 @@ from receiver.admission import SharedAssociationLimit
 from receiver.ports import Origin
 from receiver.shared import SharedCells
 
-SLOTS, THREADS, TRIES, LIMIT = 4, 4, 200, 37
+SLOTS, THREADS, TRIES, LIMIT = 4, 4, 200, 11
 cells = SharedCells(SLOTS)
 worst = os.memfd_create("worst")
+came, gate = os.pipe(), os.pipe()
 
 def origin():
     name = threading.current_thread().name
@@ -43,11 +44,19 @@ for slot in range(SLOTS):
     if not pid:
         limit = SharedAssociationLimit(cells, slot, LIMIT)
         for work in (contend, fill):
-            threads = [threading.Thread(target=work, args=(limit,)) for _ in range(THREADS)]
+            # The same senders in both: a place that is kept for one must find it again.
+            names = map(str, range(THREADS))
+            threads = [threading.Thread(target=work, args=(limit,), name=n) for n in names]
             [t.start() for t in threads]
             [t.join() for t in threads]
+            if work is contend:  # nobody leaves any more once somebody fills
+                os.write(came[1], b"x")
+                os.read(gate[0], 1)
         os._exit(0)
     children.append(pid)
+for _ in children:
+    os.read(came[0], 1)
+os.write(gate[1], bytes(SLOTS))
 codes = [os.waitpid(pid, 0)[1] for pid in children]
 print(codes == [0] * SLOTS, os.fstat(worst).st_size, cells.open_associations() == LIMIT)
 """
