@@ -15,6 +15,8 @@ from receiver.syntaxes import uid_fault
 
 MAX_COMMAND_BYTES = 65_536
 """Longest command set that is collected; a C-STORE-RQ takes about 200 bytes."""
+MAX_KEPT_BYTES = 1024
+"""Longest command set that is kept to compare the next one with: a parked association holds it."""
 NO_DATASET = 0x0101
 """Command Data Set Type (0000,0800) that says that no data set follows."""
 RESPONSE = 0x8000
@@ -165,6 +167,9 @@ class Decoder:
     def _remember(self, data: bytes, command: Command) -> Command:
         """Keep a C-STORE-RQ that is as PS3.7 table 9.3-1 and section 6.3.1 have it: elements in their order, each once."""
         self._command = None
+        self._before_id = self._after_id = self._rest = b""
+        if len(data) > MAX_KEPT_BYTES:
+            return command
         found = tuple(_positions(data))
         elements = [element for element, *_ in found]
         values = {element: (at, length) for element, at, length in found}

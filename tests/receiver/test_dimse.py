@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 from io import BytesIO
 
 import pytest
@@ -108,3 +109,18 @@ def test_a_series_is_read_by_comparison(monkeypatch: pytest.MonkeyPatch) -> None
     command = decoder.decode(wire.store_rq(2, sop_instance=b"1.2.3.10"))
 
     assert (2, b"1.2.3.10") == (command.message_id, command.sop_instance)
+
+
+def test_a_huge_command_is_not_kept() -> None:
+    """What a parked association holds does not depend on what its peer sent last."""
+    extra = wire.element(0x1031, b"x" * 60_000)
+    tracemalloc.start()
+    try:
+        decoders = [Decoder() for _ in range(20)]
+        for decoder in decoders:
+            decoder.decode(wire.store_rq(1) + extra)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert held < len(decoders) * 10_000
