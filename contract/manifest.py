@@ -220,4 +220,4 @@ def join_rows(
         "bytes": total_bytes,
     }
     opening = json.dumps(head, separators=_SEPARATORS)[:-1].encode() + b',"instances":[\n'
-    return b"".join((opening, rows[:-1].replace(b"\n", b",\n"), b"\n]}\n"))
+    return b"".join((opening, rows.removesuffix(b"\n").replace(b"\n", b",\n"), b"\n]}\n"))

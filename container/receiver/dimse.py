@@ -235,7 +235,7 @@ def encode_response(command: Command, status: Status, comment: str = "") -> byte
     return before + _US.pack(command.message_id) + after + instance
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _around_id(
     field: int, sop_class: bytes, status: int, comment: str, instance_length: int
 ) -> tuple[bytes, bytes]:

@@ -103,7 +103,9 @@ class Journal:
 
     def rows(self) -> bytes:
         """Return the rows of our own open batch, a line each: all are whole, and nothing is parsed."""
-        return self._content().partition(b"\n")[2]
+        content = self._content()
+        # What a short write left behind its last whole row, should taking it back have failed too.
+        return content[content.find(b"\n") + 1 : content.rfind(b"\n") + 1]
 
     def read(self) -> Recovered | None:
         """Return what is recorded; None if there is no batch (also when its line is torn)."""

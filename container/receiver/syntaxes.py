@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from pydicom._uid_dict import UID_dictionary
 from pynetdicom import sop_class
@@ -67,8 +66,6 @@ _MAX_UID = 64
 _UID = re.compile(rb"[0-9.]{1,64}")
 _UID_LIKE = re.compile(r"[0-9. \\]*")
 """Digits and dots; blanks and several values too, which tell what is wrong with a device."""
-CACHED_UIDS = 256
-"""Each is asked for a few times in one message: in its command, its context, its response. More would only be kept."""
 _LONG_UID = re.compile(r"[0-9.]{1,256}")
 """HealthImaging takes Study and Series Instance UIDs of up to 256 characters."""
 
@@ -102,7 +99,6 @@ NON_STORAGE = _non_storage()
 """Registered UIDs that no storage context may propose; Verification is among them."""
 
 
-@lru_cache(maxsize=CACHED_UIDS)
 def uid_text(raw: bytes) -> str:
     """Return a UID as text, its padding removed.
 
@@ -126,7 +122,6 @@ def known_uid(text: str) -> str:
     return text if _LONG_UID.fullmatch(text) else ""
 
 
-@lru_cache(maxsize=CACHED_UIDS)
 def uid_fault(raw: bytes) -> WireReason | None:
     """Return why a UID from a command set cannot be used, None if it can.
 

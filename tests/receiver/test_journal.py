@@ -132,6 +132,16 @@ def test_a_short_write_leaves_no_half_row(fd: int, monkeypatch: pytest.MonkeyPat
     assert ((_row(1),), 0) == (found.rows, found.torn)
 
 
+def test_a_half_row_that_could_not_be_taken_back_is_not_sealed(fd: int) -> None:
+    """Its instance was not acknowledged, and would break the manifest."""
+    journal = Journal(fd)
+    journal.open(BATCH)
+    journal.append(_row(0))
+    os.write(fd, _row(1)[:7])
+
+    assert _row(0) + b"\n" == journal.rows()
+
+
 def test_no_memory_is_a_store_error(fd: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row that cannot be recorded is no acknowledgement."""
 
