@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from local.ports import free_port
 from tests.receiver_process import running_receiver
 
 Start = Callable[[Path], AbstractContextManager[int]]
@@ -31,7 +32,7 @@ def start_ours(directory: Path) -> Iterator[int]:
 @contextmanager
 def start_dcmtk(directory: Path) -> Iterator[int]:
     """Run DCMTK's storescp as fast as it goes: a process per association, bytes written as received."""
-    port = _free_port()
+    port = free_port()
     command = ["storescp", "--fork", "+B", "-pdu", "131072", "-od", str(directory), str(port)]
     with _running(command, port):
         yield port
@@ -40,7 +41,7 @@ def start_dcmtk(directory: Path) -> Iterator[int]:
 @contextmanager
 def start_pynetdicom(directory: Path) -> Iterator[int]:
     """Run pynetdicom's own storescp application."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "pynetdicom", "storescp", "-od", str(directory), str(port)]
     with _running([*command, "-q", "--max-pdu", "131072"], port):
         yield port
@@ -78,8 +79,3 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise RuntimeError(f"a peer did not start: {process.args!r}")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

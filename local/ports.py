@@ -3,16 +3,53 @@
 from __future__ import annotations
 
 import errno
+import random
 import socket
 from collections.abc import Mapping
+from itertools import count, islice
+from pathlib import Path
 
-from local.web import LOOPBACK, free_port
+from local.web import LOOPBACK
 
 ANY_ADDRESS = "0.0.0.0"
+_LOWEST = 10_000
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_USUAL_EPHEMERAL = 32_768
+"""Where Linux starts, and lower than others do."""
+_offered = count(random.randrange(1 << 16))  # noqa: S311 - not a secret
 
 
 class PortTakenError(Exception):
     """A port cannot be used; the message names the variable that changes it."""
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago, and that this process has not been given before.
+
+    Not one of those that the system gives to outgoing connections (ip(7), ip_local_port_range): one of
+    them could take it before whoever asked listens on it.
+
+    Raises:
+        OSError: No port is free.
+    """
+    below = _first_ephemeral()
+    for n in islice(_offered, below - _LOWEST):
+        port = _LOWEST + n % (below - _LOWEST)
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise OSError(errno.EADDRINUSE, f"no port of {_LOWEST} to {below - 1} is free")
+
+
+def _first_ephemeral() -> int:
+    try:
+        first = int(_EPHEMERAL.read_text().split()[0])
+    except (OSError, ValueError):
+        first = _USUAL_EPHEMERAL
+    return first if first > _LOWEST else _USUAL_EPHEMERAL
 
 
 def claim(variable: str, port: int, address: str = LOOPBACK) -> int:

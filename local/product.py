@@ -18,13 +18,13 @@ from contract.settings import SettingsError
 from local import environment, template
 from local.data_dir import DataDir
 from local.functions import Function, container_environment, functions
-from local.ports import ANY_ADDRESS, claim, require_distinct
+from local.ports import ANY_ADDRESS, claim, free_port, require_distinct
 from local.processes import Part, PartError
 from local.provision import ProvisionError, provision
 from local.restarts import why_again, why_another_task
 from local.settings import LocalSettings
 from local.status import FRESH_S, get_json
-from local.web import LOOPBACK, free_port
+from local.web import LOOPBACK
 from receiver.settings import Settings as ReceiverSettings
 
 VIEW_HANDLER = "importer.handlers.view.handler"

@@ -8,7 +8,6 @@ Loopback only: no TLS, no limits, no defence.
 from __future__ import annotations
 
 import io
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -172,13 +171,6 @@ def one_at_a_time(application: Application) -> Application:
         return [content]
 
     return serve
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 def respond(

@@ -29,8 +29,8 @@ from ci.taskcat.prerequisites import Client, PrerequisitesError, prepare, remove
 from ci.tools import ROOT, ToolsError
 from contract.states import TERMINAL_STATES
 from local.environment import base_environment
+from local.ports import free_port
 from local.processes import Part, PartError
-from local.web import free_port
 from template_gen.product import IMPORTER_ZIP, read_release
 
 FOLDER = ROOT / "build/taskcat-local"

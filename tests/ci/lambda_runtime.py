@@ -17,7 +17,7 @@ from typing import Any
 
 from ci.python313 import find_python
 from ci.tools import LAMBDA_TOOLS, installed
-from local.web import free_port
+from local.ports import free_port
 from tests.deadline import wait_until
 
 START_S = 60

@@ -24,9 +24,9 @@ from contract.states import InstanceState
 from importer.adapters.archive import Archive
 from importer.adapters.ledger import Ledger
 from importer.domain.batch import Batch
+from local.ports import free_port
 from local.status import get_json
 from local.template import REGION
-from local.web import free_port
 from tests.deadline import wait_until
 from tests.harness.contents import read_report
 from tests.harness.gate import EXEMPT

@@ -7,7 +7,7 @@ import pytest
 
 from local.data_dir import DataDir, DataDirError
 from local.environment import base_environment, function_environment, receiver_environment
-from local.ports import PortTakenError, claim, require_distinct
+from local.ports import PortTakenError, claim, free_port, require_distinct
 from tests.local.test_function import function
 
 
@@ -16,6 +16,19 @@ def test_a_free_port_is_taken_as_it_is() -> None:
     port = claim("SCP_PORT", 0)
 
     assert claim("SCP_PORT", port) == port
+
+
+def test_free_ports_are_not_those_of_outgoing_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is another one, and lies below the range that the system gives away."""
+    system = tmp_path / "range"
+    system.write_text("20000\t60999\n")
+    monkeypatch.setattr("local.ports._EPHEMERAL", system)
+    found = [free_port() for _ in range(50)]
+
+    assert len(set(found)) == len(found)
+    assert max(found) < 20_000
 
 
 def test_a_taken_port_names_its_variable() -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from local.ports import free_port
 from local.status import TERMINAL, get_json
-from local.web import free_port
 from tests.deadline import wait_until
 
 START_S = 60.0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
-from threading import Barrier, BrokenBarrierError, Event, Thread
+from contextlib import ExitStack
+from threading import Event, Semaphore, Thread
 
 import pytest
 
@@ -79,12 +79,11 @@ def test_sender_that_fills_the_memory_holds_nobody_else(start_receiver: Start, s
         WORKERS=1, MEMORY_MIB=128, PROXY_PROTOCOL="true", NETWORK_TIMEOUT=300, **s3.settings
     )
     instances = [make_instance(size=15 * MIB) for _ in range(8)]
-    full, go_on = Barrier(4), Event()
+    stopped, go_on = Semaphore(0), Event()
     statuses: list[int] = []
 
     def stop() -> None:
-        with suppress(BrokenBarrierError):
-            full.wait(30)
+        stopped.release()
         go_on.wait(60)
 
     def send(association: RawAssociation, instance: Instance) -> None:
@@ -95,11 +94,14 @@ def test_sender_that_fills_the_memory_holds_nobody_else(start_receiver: Start, s
         stack.callback(go_on.set)
         greedy = [stack.enter_context(_open(receiver.port, "GREEDY", GREEDY)) for _ in instances]
         threads = [Thread(target=send, args=pair) for pair in zip(greedy, instances, strict=True)]
-        for thread in threads:
+        for thread in threads[
+            :3
+        ]:  # one after the other: at once, each would get a part of what there is
             thread.start()
-        full.wait(30)  # three of them hold 45 of 64 MiB
-        full.abort()
-        settle(0.5)  # the others have what they can get
+            assert stopped.acquire(timeout=30)
+        for thread in threads[3:]:
+            thread.start()
+        settle(0.5)  # three hold 45 of 64 MiB, the others have what they can get
 
         with _open(receiver.port, "QUIET", QUIET) as quiet:
             assert quiet.store(make_instance(size=4 * MIB)) == SUCCESS

@@ -18,8 +18,8 @@ from ci.taskcat.prerequisites import Client
 from local.environment import STOP_TIMEOUT
 from local.function import TIMED_OUT
 from local.functions import Function, QueueSource, Schedule, schedule_seconds
+from local.ports import free_port
 from local.processes import Part
-from local.web import free_port
 
 _PRODUCT = "AWS::ECS::Service"
 """A stack without one has nothing to run."""

@@ -9,7 +9,7 @@ import pytest
 from ci.taskcat.local import clients, emulator, publish
 from ci.taskcat.prerequisites import Client
 from local.environment import base_environment
-from local.web import free_port
+from local.ports import free_port
 
 REGIONS = ("eu-west-1", "us-west-2")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from local.web import free_port
+from local.ports import free_port
 from tests.builders import Instance, make_instance
 from tests.deadline import wait_until
 from tests.importer.conftest import aws, moto_endpoint  # noqa: F401 - fixtures: the importer's ledger

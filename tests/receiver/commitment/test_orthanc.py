@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from local.web import free_port
+from local.ports import free_port
 from tests.builders import make_instance, write_part10
 from tests.deadline import wait_until
 from tests.landed import Landed

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contract.keys import CommitmentId, CommitmentObject
-from local.web import free_port
+from local.ports import free_port
 from receiver.commitment.action import Reference
 from receiver.commitment.courier import Courier
 from receiver.commitment.directory import DirectoryArchive
