@@ -26,34 +26,27 @@ ASSOCIATIONS = (1, 2, 4)
 PAIRS = 5
 INSTANCES = 400
 """Of each run, shared by its associations."""
-SLOW_INSTANCES = 100
-"""Against pynetdicom, which would take minutes for more."""
 SENDER_S = 300.0
 
 
 def run(*, instances: int = INSTANCES, pairs: int = PAIRS) -> list[Row]:
     """Measure; `ratio` is our speed to the peer's, above 1 is better."""
-    peers = (
-        ("DCMTK storescp --fork", start_dcmtk, instances),
-        ("pynetdicom storescp", start_pynetdicom, min(instances, SLOW_INSTANCES)),
-    )
+    peers = (("DCMTK storescp --fork", start_dcmtk), ("pynetdicom storescp", start_pynetdicom))
     with _memory_directory() as base:
         files = base / "files"
         files.mkdir()
         write_series(files, instances, size=INSTANCE_BYTES)
         return [
-            _compare(base, peer, start, associations=associations, instances=count, pairs=pairs)
-            for peer, start, count in peers
+            _compare(base, peer, start, associations=associations, pairs=pairs)
+            for peer, start in peers
             for associations in ASSOCIATIONS
         ]
 
 
-def _compare(
-    base: Path, peer: str, start_peer: Start, *, associations: int, instances: int, pairs: int
-) -> Row:
+def _compare(base: Path, peer: str, start_peer: Start, *, associations: int, pairs: int) -> Row:
     """Measure pairs of runs; the ratio is the median of the pairs' ratios."""
     ours, theirs = [], []
-    files = sorted((base / "files").iterdir())[:instances]
+    files = sorted((base / "files").iterdir())
     for _ in range(pairs):
         ours.append(_speed(start_ours, base, files, associations))
         theirs.append(_speed(start_peer, base, files, associations))
