@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import resource
+import signal
 import statistics
 import sys
 import tempfile
@@ -198,6 +199,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=HOUR_S, help="at least 120")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    # Ended from outside it stops its receiver too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if arguments.seconds < SHORTEST_S:
         parser.error(f"--seconds is at least {SHORTEST_S:g}: a slope needs some samples")
     result = soak(arguments.seconds, seed=arguments.seed)
