@@ -36,8 +36,8 @@ CYCLE_S, REST_S = 30.0, 6.0
 """The receiver returns memory that nothing used for 2 s."""
 ACTS_PER_S = 4.0
 CHECK_EVERY_S = 2.0
-WARM_UP = 1 / 3
-"""Of the time: in an hour some 10,000 images, by which every pool, table and stack has been filled once."""
+WARM_UP = 1 / 6
+"""Of the time: pools, allocators and tables are filled once."""
 MOST_MIB_PER_H = 1.0
 HOUR_S = 3600.0
 SHORTEST_S = 120.0
