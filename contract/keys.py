@@ -117,12 +117,8 @@ class BatchId:
 
     def instance_key(self, n: int) -> str:
         """Return a never-used key for the batch's instance number `n` (0..9,999)."""
-        return instance_key(self.prefix, n)
-
-
-def instance_key(prefix: str, n: int) -> str:
-    """Return a never-used key for instance number `n` (0..9,999) of the batch with this prefix."""
-    return f"{prefix}{n // SHARD_INSTANCES:02d}/{n:04d}/{os.urandom(8).hex()}{INSTANCE_SUFFIX}"
+        shard = n // SHARD_INSTANCES
+        return f"{self.prefix}{shard:02d}/{n:04d}/{os.urandom(8).hex()}{INSTANCE_SUFFIX}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import importlib
 import os
 import resource
@@ -75,14 +74,9 @@ def main() -> int:
 
 
 def _import_before_fork(settings: Settings) -> None:
-    """Import what the workers will: a replacement then starts at once, and the pages are shared.
-
-    They stay shared only while nobody writes to them, which each full collection would do.
-    """
+    """Import what the workers will: a replacement then starts at once, and the pages are shared."""
     if settings.landing_url.startswith("s3:"):
         importlib.import_module("receiver.sinks.s3")
-    gc.collect()
-    gc.freeze()
 
 
 def _raise_descriptor_limit() -> None:
