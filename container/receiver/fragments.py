@@ -8,16 +8,13 @@ from receiver.pdu import (
     HEADER,
     OVERSHOOT_BYTES,
     PDU_TYPES,
-    PDV_COMMAND,
     PDV_HEADER,
-    PDV_LAST,
     AbortReason,
     PduType,
     ProtocolError,
     unknown_pdu,
 )
-from receiver.ports import Assembly
-from receiver.stream import LOOKAHEAD_BYTES, Stream
+from receiver.stream import Stream
 
 _P_DATA_TF = PduType.P_DATA_TF.value  # an enum's member costs a look-up in its class
 _NO_CONTENT = 2  # a PDV item of context id and control header alone
@@ -122,51 +119,6 @@ class Fragments:
         self.length = length - _NO_CONTENT
         if not self.length:
             self._count_empty()
-
-    def pour(self, assembly: Assembly, left: int) -> bool:
-        """Receive the rest of the current fragment into `assembly`, and the usual fragments that follow.
-
-        The innermost loop: nearly all bytes come this way. A fragment is usual if its header has come
-        with the bytes before it, it starts a P-DATA-TF, all is well, and it goes on with the data set.
-
-        Args:
-            assembly: Of an instance whose header checks passed.
-            left: Bytes of the current fragment that are still to come.
-
-        Returns:
-            Whether the data set is complete; if it is not, `next` must look at what follows.
-
-        Raises:
-            StoreError: From the assembly; `length` says how much of the fragment is still to come.
-            StreamEndedError: The rest will not come.
-        """
-        stream = self._stream
-        space, advance, receive_into = assembly.space, assembly.advance, stream.receive_into
-        context_id, most = self.context_id, self._most
-        while True:
-            last = self.control & PDV_LAST
-            ahead = LOOKAHEAD_BYTES if last else HEADERS_BYTES
-            while left:
-                self.length = left
-                view = space(left)
-                count = receive_into(view, ahead if len(view) == left else 0)
-                advance(count)
-                left -= count
-            start = stream.start
-            if last or self._left or stream.end - start < HEADERS_BYTES:
-                return bool(last)
-            kind, size, length, context, control = BOTH_HEADERS.unpack_from(stream.buffer, start)
-            if (
-                kind != _P_DATA_TF
-                or not _NO_CONTENT < length <= size - 4 <= most
-                or context != context_id
-                or control & PDV_COMMAND
-            ):
-                return False
-            stream.start = start + HEADERS_BYTES
-            self._left = size - 4 - length
-            self.control = control
-            left = length - _NO_CONTENT
 
     def _leave(self, kind: int) -> None:
         if kind not in PDU_TYPES:

@@ -248,7 +248,7 @@ class Reception:
             self._failure = error
 
     def _receive_content(self, fragments: Fragments) -> bool:
-        """Receive the current fragment, and maybe more; return whether the data set is complete."""
+        """Receive the current fragment; return whether it is the data set's last."""
         stream = self._service.stream
         walk = self._walk
         last = bool(fragments.control & PDV_LAST)
@@ -259,26 +259,24 @@ class Reception:
             if assembly is None:
                 stream.skip(left)
                 break
-            try:
-                if self._sound:
-                    return fragments.pour(assembly, left)
+            wanted = left
+            if not self._sound:
                 # Nothing may be asked beyond what is held without an upload, see header.MAX_BYTES.
-                room = MAX_REFUSED_BYTES - (assembly.size - self._meta_bytes)
-                if room <= 0:
+                wanted = min(left, MAX_REFUSED_BYTES - (assembly.size - self._meta_bytes))
+                if wanted <= 0:
                     self._end_of_room()
                     continue
-                view = assembly.space(min(left, room))
+            try:
+                view = assembly.space(wanted)
             except StoreError as error:
                 self._failure = error
                 self._drop()
-                left, last = fragments.length, bool(fragments.control & PDV_LAST)
                 continue
             count = stream.receive_into(view, ahead if len(view) == left else 0)
             if not walk.done:
                 walk.feed(view[:count])
             assembly.advance(count)
             left -= count
-            fragments.length = left
             if walk.done and not self._judged:
                 self._judge()
         return last
