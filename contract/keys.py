@@ -117,8 +117,13 @@ class BatchId:
 
     def instance_key(self, n: int) -> str:
         """Return a never-used key for the batch's instance number `n` (0..9,999)."""
-        shard = n // SHARD_INSTANCES
-        return f"{self.prefix}{shard:02d}/{n:04d}/{os.urandom(8).hex()}{INSTANCE_SUFFIX}"
+        return instance_key(self.prefix, n)
+
+
+def instance_key(prefix: str, n: int) -> str:
+    """Return `BatchId.instance_key` for who has made the batch's `prefix` already."""
+    shard = n // SHARD_INSTANCES
+    return f"{prefix}{shard:02d}/{n:04d}/{os.urandom(8).hex()}{INSTANCE_SUFFIX}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any, Self
 
@@ -117,18 +118,37 @@ def encode_row(
     """Return a `Row` as one line of JSON, without making one.
 
     By hand, with json's own string encoder: it runs once for each instance, between its last byte and
-    its response, and an encoder's set-up costs more than the line.
+    its response, and an encoder's set-up costs more than the line. What the instances of a series have in
+    common is written once.
     """
     text = encode_basestring_ascii
+    series = _series(sop_class_uid, transfer_syntax_uid, study_instance_uid, series_instance_uid)
+    sender = _sender(calling_ae_title, called_ae_title, peer)
     return (
-        f'{{"key":{text(key)},"sop_instance_uid":{text(sop_instance_uid)},'
+        f'{{"key":{text(key)},"sop_instance_uid":{text(sop_instance_uid)},{series},"size":{size},'
+        f'"crc64nvme":{text(crc64nvme)},{sender},"received_at":{received_at!r}}}'
+    ).encode("ascii")
+
+
+@lru_cache(maxsize=64)
+def _series(
+    sop_class_uid: str, transfer_syntax_uid: str, study_instance_uid: str, series_instance_uid: str
+) -> str:
+    text = encode_basestring_ascii
+    return (
         f'"sop_class_uid":{text(sop_class_uid)},"transfer_syntax_uid":{text(transfer_syntax_uid)},'
         f'"study_instance_uid":{text(study_instance_uid)},'
-        f'"series_instance_uid":{text(series_instance_uid)},"size":{size},'
-        f'"crc64nvme":{text(crc64nvme)},"calling_ae_title":{text(calling_ae_title)},'
-        f'"called_ae_title":{text(called_ae_title)},"peer":{text(peer)},'
-        f'"received_at":{received_at!r}}}'
-    ).encode("ascii")
+        f'"series_instance_uid":{text(series_instance_uid)}'
+    )
+
+
+@lru_cache(maxsize=64)
+def _sender(calling_ae_title: str, called_ae_title: str, peer: str) -> str:
+    text = encode_basestring_ascii
+    return (
+        f'"calling_ae_title":{text(calling_ae_title)},"called_ae_title":{text(called_ae_title)},'
+        f'"peer":{text(peer)}'
+    )
 
 
 _ROW_FIELDS = tuple(f.name for f in fields(Row))

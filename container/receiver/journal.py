@@ -81,7 +81,7 @@ class Journal:
         Raises:
             StoreError: There is no memory for it.
         """
-        self._append(json.dumps({"batch": str(batch)}).encode() + b"\n")
+        self.append(json.dumps({"batch": str(batch)}).encode())
 
     def append(self, row: bytes) -> None:
         """Record an instance, before it is acknowledged.
@@ -89,9 +89,7 @@ class Journal:
         Raises:
             StoreError: There is no memory for it: it must not be acknowledged.
         """
-        self._append(row + b"\n")
-
-    def _append(self, line: bytes) -> None:
+        line = row + b"\n"
         try:
             written = os.write(self._fd, line)
         except OSError as error:

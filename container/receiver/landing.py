@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from awscrt.checksums import crc64nvme
 
@@ -42,6 +43,8 @@ from receiver.settings import Settings
 from receiver.sinks.choose import make_sink
 from receiver.uploads import PartsInFlight
 
+Amount = TypeVar("Amount", int, float)
+
 TRIM_INTERVAL_S = 2.0
 """Memory that nothing used for so long after a burst goes back to the system."""
 GIVE_BACK_INTERVAL_S = 30.0
@@ -64,6 +67,7 @@ def make_landing(
         counters: Of this worker's slot.
         log: Of this worker.
     """
+    recent.touch()
     budget = worker_budget(memory_mib=settings.memory_mib, workers=settings.worker_count)
     return BatchedLanding(
         sink=make_sink(settings.landing_url),
@@ -214,7 +218,7 @@ class BatchedLanding:
         if self._recent.holds(entry):
             return False
         size, crc = instance.size, instance.crc64nvme
-        ticket = self._admit(lambda now: self._batches.admit(size, now))
+        ticket = self._admit(self._batches.admit, size)
         try:
             self._sink.put(
                 ticket.key,
@@ -237,7 +241,7 @@ class BatchedLanding:
         if self._recent.holds(entry):
             return False
         size = instance.size
-        ticket = self._admit(lambda now: self._batches.admit(size, now))
+        ticket = self._admit(self._batches.admit, size)
         try:
             draft.publish(ticket.key, size=size)
             self._record(ticket, instance, entry)
@@ -254,7 +258,7 @@ class BatchedLanding:
         """
         if self._parts is None:  # such a sink's instances are drafts
             raise AssertionError
-        ticket = self._admit(lambda now: self._batches.admit_upload(bytes_per_s, now))
+        ticket = self._admit(self._batches.admit_upload, bytes_per_s)
         try:
             upload = self._parts.start_upload(
                 ticket.key,
@@ -335,11 +339,11 @@ class BatchedLanding:
 
     # Under the lock: a few decisions and one write to a memory file, nothing that waits.
 
-    def _admit(self, choose: Callable[[float], Ticket | None]) -> Ticket:
+    def _admit(self, choose: Callable[[Amount, float], Ticket | None], amount: Amount) -> Ticket:
         with self._lock:
             if self._closed:
                 raise StoreError(WireReason.DRAINING, "landing closed")
-            ticket = choose(self._clock())
+            ticket = choose(amount, self._clock())
             if ticket is None:
                 raise StoreError(WireReason.STORAGE_FAILED, "every batch waits for its manifest")
             batch = ticket.batch

@@ -49,6 +49,7 @@ class JsonLog:
         **fields: object,
     ) -> None:
         self._least = _LEVELS[level]
+        self.is_debug = level == "DEBUG"
         self._fd = fd
         self._on_drop = on_drop
         self._fields = fields

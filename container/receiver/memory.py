@@ -179,7 +179,7 @@ class Memory:
 
     def _may_take(self, claim: Claim) -> bool:
         if claim is self._oldest():
-            return self.free_blocks > 0
+            return bool(self._warm or self._cold)
         room = self._room()
         return room > 0 and all(self._held.get(s, 0) < SHARE * room for s in claim.senders)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from contract.reasons import WireReason
 from receiver.associate import ContextResult
@@ -161,7 +162,7 @@ class Messages:
         if command.has_dataset:
             reception.receive()
         self._responses.submit(
-            command.message_id, lambda: self._outcome(reception, command, context)
+            command.message_id, partial(self._outcome, reception, command, context)
         )
 
     def _commit(self, command: Command, context: ContextResult) -> None:

@@ -93,12 +93,12 @@ def encode_dataset(context_id: int, dataset: bytes, maximum_length: int) -> byte
 
 
 def _encode_data(context_id: int, data: bytes, maximum_length: int, kind: int) -> bytes:
-    most = max(maximum_length - PDV_HEADER.size, 1) if maximum_length else len(data)
-    if 0 < len(data) <= most:  # what nearly always is the case
-        size = len(data) + PDV_HEADER.size
+    size = len(data) + PDV_HEADER.size
+    if data and (size <= maximum_length or not maximum_length):  # what nearly always is the case
         head = BOTH_HEADERS.pack(PduType.P_DATA_TF, size, size - 4, context_id, kind | PDV_LAST)
         return head + data
     pieces = []
+    most = max(maximum_length - PDV_HEADER.size, 1)
     for start in range(0, len(data), most):
         piece = data[start : start + most]
         control = kind | (PDV_LAST if start + most >= len(data) else 0)

@@ -259,8 +259,13 @@ class Counters(Protocol):
     def add_reason(self, reason: WireReason) -> None:
         """Count that `reason` was given to a peer, whatever the answer was."""
 
-    def observe_latency(self, seconds: float) -> None:
-        """Count one store's time from its last PDV read to the storage's confirmation."""
+    def add_stored(self, size: int, latency_s: float) -> None:
+        """Count an instance that may be acknowledged: `acked`, `bytes_stored` and its latency.
+
+        Args:
+            size: Its bytes.
+            latency_s: From its last PDV read to the storage's confirmation.
+        """
 
 
 class AssociationLimit(Protocol):
@@ -275,6 +280,10 @@ class AssociationLimit(Protocol):
 
 class Log(Protocol):
     """JSON log events: a name, our ids, UIDs and numbers; never a value of a dataset."""
+
+    @property
+    def is_debug(self) -> bool:
+        """Whether DEBUG is written: a line for each instance is not even put together if not."""
 
     def debug(self, event: str, **fields: object) -> None:
         """Log at DEBUG."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -30,7 +30,7 @@ class Described(Protocol):
 
 def encode_crc64nvme(crc: int) -> str:
     """Return a checksum as S3 writes it: base64 of its 8 bytes, big-endian."""
-    return base64.b64encode(crc.to_bytes(8, "big")).decode()
+    return binascii.b2a_base64(crc.to_bytes(8, "big"), newline=False).decode()
 
 
 def encode_row(instance: Described, *, key: str, now: float) -> bytes:

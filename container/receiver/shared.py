@@ -50,6 +50,8 @@ _ASSOCIATIONS = 0
 _COUNTS = _LINE_WORDS
 _LATENCY = _COUNTS + len(_NAMES)
 _BUCKETS = len(LATENCY_BOUNDS_S) + 1
+_ACKED = _COUNTS + _NAMES["acked"]
+_BYTES_STORED = _COUNTS + _NAMES["bytes_stored"]
 _CELL_WORDS = -(-(_LATENCY + _BUCKETS) // _LINE_WORDS) * _LINE_WORDS
 
 PLACES: int = Settings.specs()["maximum_associations"].maximum or 0
@@ -152,8 +154,12 @@ class SlotCounters:
         """Count that `reason` was given."""
         self.add(reason_counter(reason))
 
-    def observe_latency(self, seconds: float) -> None:
-        """Count one store's time from its last PDV to the storage's confirmation."""
-        bucket = self._base + _LATENCY + bisect.bisect_left(LATENCY_BOUNDS_S, seconds)
+    def add_stored(self, size: int, latency_s: float) -> None:
+        """Count an instance that may be acknowledged."""
+        base = self._base
+        bucket = base + _LATENCY + bisect.bisect_left(LATENCY_BOUNDS_S, latency_s)
+        words = self._words
         with self._lock:
-            self._words[bucket] += 1
+            words[base + _ACKED] += 1
+            words[base + _BYTES_STORED] += size
+            words[bucket] += 1

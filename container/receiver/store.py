@@ -116,14 +116,14 @@ def judge_header(walk: HeaderWalk, identity: Identity) -> Refusal | None:
         walk.finish()
     except HeaderError as error:
         return Refusal(Status.CANNOT_UNDERSTAND, error.reason, error.detail)
-    for tag, expected, name in (
-        (SOP_CLASS_UID, identity.sop_class_uid, "SOP Class UID"),
-        (SOP_INSTANCE_UID, identity.sop_instance_uid, "SOP Instance UID"),
-    ):
-        if walk.uids[tag] != expected:
-            detail = f"{name} of data set and command differ"
-            return Refusal(Status.DATASET_MISMATCH, WireReason.UID_MISMATCH, detail)
-    return None
+    if walk.uids[SOP_CLASS_UID] != identity.sop_class_uid:
+        differs = "SOP Class UID"
+    elif walk.uids[SOP_INSTANCE_UID] != identity.sop_instance_uid:
+        differs = "SOP Instance UID"
+    else:
+        return None
+    detail = f"{differs} of data set and command differ"
+    return Refusal(Status.DATASET_MISMATCH, WireReason.UID_MISMATCH, detail)
 
 
 class Reception:
@@ -138,13 +138,11 @@ class Reception:
     ) -> None:
         self._service = service
         self._context_id = context.context_id
-        # Where nothing is wrong with the command its UIDs are fit to be shown.
-        text = uid_text if refusal is None else shown_uid
-        self._identity = Identity(
-            sop_class_uid=text(command.sop_class),
-            sop_instance_uid=text(command.sop_instance),
-            transfer_syntax_uid=context.transfer_syntax,
-        )
+        if refusal is None:
+            sop_class, sop_instance = context.abstract_syntax, uid_text(command.sop_instance)
+        else:
+            sop_class, sop_instance = shown_uid(command.sop_class), shown_uid(command.sop_instance)
+        self._identity = Identity(sop_class, sop_instance, context.transfer_syntax)
         self._refusal = refusal
         self._failure: StoreError | None = None
         self._walk = HeaderWalk(context.transfer_syntax)
@@ -214,18 +212,17 @@ class Reception:
             return self._answer_again(size)
         latency_s = time.monotonic() - self._received_at
         # Before the response: whoever was told Success is in the count.
-        service.counters.add("acked")
-        service.counters.add("bytes_stored", size)
-        service.counters.observe_latency(latency_s)
+        service.counters.add_stored(size, latency_s)
         service.tally.stored += 1
         service.tally.stored_bytes += size
-        service.log.debug(
-            "instance_stored",
-            association_id=service.origin.association_id,
-            sop_instance_uid=self._identity.sop_instance_uid,
-            size_bytes=size,
-            durable_ms=round(latency_s * 1000, 1),
-        )
+        if service.log.is_debug:
+            service.log.debug(
+                "instance_stored",
+                association_id=service.origin.association_id,
+                sop_instance_uid=self._identity.sop_instance_uid,
+                size_bytes=size,
+                durable_ms=round(latency_s * 1000, 1),
+            )
         return Status.SUCCESS, ""
 
     def _answer_again(self, size: int) -> tuple[Status, str]:
@@ -294,11 +291,9 @@ class Reception:
         if self._refusal is None and self._assembly is not None:
             uids = self._walk.uids
             self._identity = Identity(
-                sop_class_uid=self._identity.sop_class_uid,
-                sop_instance_uid=self._identity.sop_instance_uid,
-                transfer_syntax_uid=self._identity.transfer_syntax_uid,
-                study_instance_uid=known_uid(uids.get(STUDY_INSTANCE_UID, "")),
-                series_instance_uid=known_uid(uids.get(SERIES_INSTANCE_UID, "")),
+                *self._identity[:3],
+                known_uid(uids.get(STUDY_INSTANCE_UID, "")),
+                known_uid(uids.get(SERIES_INSTANCE_UID, "")),
             )
             self._assembly.identify(self._identity)
             self._sound = True

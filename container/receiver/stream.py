@@ -94,10 +94,15 @@ class Stream:
     def wait_idle(self, is_cutting: Callable[[], bool]) -> None:
         """Wait for the first byte of a message, unless it is there already.
 
+        Args:
+            is_cutting: Whether nothing more is to be read, not even what is there.
+
         Raises:
             StreamEndedError: It will not come.
         """
         if self.end > self.start:
+            if is_cutting():
+                raise StreamEndedError(End.INTERRUPTED)
             return
         watch = self._watch
         watch.idle = True
@@ -105,7 +110,8 @@ class Stream:
             # After declaring itself idle, see Watchdog.interrupt_idle.
             if is_cutting():
                 raise StreamEndedError(End.INTERRUPTED)
-            self.need(1)
+            self.start = self.end = 0
+            self.end = self._blocking((self._view,))
         finally:
             watch.idle = False
 

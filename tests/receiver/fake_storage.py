@@ -131,6 +131,8 @@ class FakeLog:
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, object]]] = []
 
+    is_debug = True
+
     def debug(self, event: str, **fields: object) -> None:
         """Note it."""
         self.events.append((event, fields))
@@ -156,9 +158,11 @@ class FakeCounters:
         """Count."""
         self.add(reason.value)
 
-    def observe_latency(self, seconds: float) -> None:
+    def add_stored(self, size: int, latency_s: float) -> None:
         """Count."""
-        self.add("latency_ms", round(1000 * seconds))
+        self.add("acked")
+        self.add("bytes_stored", size)
+        self.add("latency_ms", round(1000 * latency_s))
 
 
 class FakeClock:

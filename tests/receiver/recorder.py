@@ -23,6 +23,8 @@ class Recorder:
         """Return the reasons of the events so far that have one."""
         return [str(fields["reason"]) for _, fields in self.events if "reason" in fields]
 
+    is_debug = True
+
     def debug(self, event: str, **fields: object) -> None:
         """Remember the event."""
         self.events.append((event, fields))
@@ -37,6 +39,8 @@ class Recorder:
         """Count."""
         self.counts[reason.value] += 1
 
-    def observe_latency(self, seconds: float) -> None:
-        """Count those above zero."""
-        self.counts["latencies"] += seconds > 0
+    def add_stored(self, size: int, latency_s: float) -> None:
+        """Count it, and latencies above zero."""
+        self.counts["acked"] += 1
+        self.counts["bytes_stored"] += size
+        self.counts["latencies"] += latency_s > 0

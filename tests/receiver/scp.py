@@ -112,6 +112,8 @@ class Record:
         self.least_open = 0
         self._lock = threading.Lock()
 
+    is_debug = True
+
     def debug(self, event: str, **fields: object) -> None:
         """Remember an event."""
         self.events.append((event, fields))
@@ -127,9 +129,11 @@ class Record:
         """Count a reason."""
         self.add(f"reason:{reason.value}")
 
-    def observe_latency(self, seconds: float) -> None:
-        """Check that time went forward."""
-        assert seconds >= 0
+    def add_stored(self, size: int, latency_s: float) -> None:
+        """Count, and check that time went forward."""
+        assert latency_s >= 0
+        self.add("acked")
+        self.add("bytes_stored", size)
 
     def try_enter(self, origin: Origin) -> WireReason | None:
         """Enter below the limit."""

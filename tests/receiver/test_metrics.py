@@ -66,7 +66,7 @@ def test_latency_is_a_histogram_of_values_and_counts(cells: SharedCells) -> None
     written: list[dict[str, Any]] = []
     reporter = MetricsReporter(cells, "stack-1", written.append)
     for seconds in (0.020, 0.020, 1.0):
-        SlotCounters(cells, 0).observe_latency(seconds)
+        SlotCounters(cells, 0).add_stored(1, seconds)
 
     reporter.report()
     reporter.report()
@@ -101,7 +101,7 @@ def test_fullest_documents_fit_one_line(cells: SharedCells) -> None:
     for reason in WireReason:
         counters.add_reason(reason)
     for bound in (*LATENCY_BOUNDS_S, 1e6):
-        counters.observe_latency(bound)
+        counters.add_stored(1, bound)
     for slot_word in range(cells.base(0) + 8, cells.base(1)):
         cells.words[slot_word] *= 123_456_789
 

@@ -59,6 +59,6 @@ def test_latency_falls_into_the_bucket_whose_bound_it_does_not_exceed(
     cells: SharedCells, seconds: float, bucket: int
 ) -> None:
     """Bounds are inclusive; the last bucket takes the rest."""
-    SlotCounters(cells, 0).observe_latency(seconds)
+    SlotCounters(cells, 0).add_stored(1, seconds)
 
     assert [n for n, count in enumerate(cells.latency()) if count] == [bucket]

@@ -220,8 +220,10 @@ class _Directories:
 
 
 def _make_folder(parent: int, name: str) -> None:
-    with contextlib.suppress(FileExistsError):
+    try:  # a context manager would cost as much as the call
         os.mkdir(name, 0o750, dir_fd=parent)
+    except FileExistsError:
+        return
 
 
 def _open_unnamed(directory: int) -> tuple[int, str]:
