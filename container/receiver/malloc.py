@@ -1,6 +1,6 @@
-"""The C library's heap, kept small: hundreds of short threads would leave it full of holes.
+"""The heap, kept small and flat: hundreds of short threads would leave it full of holes.
 
-Python's own objects and the budget for datasets are not concerned. Another C library than glibc goes without.
+The budget for datasets is not concerned. Another C library than glibc goes without its part.
 """
 
 from __future__ import annotations
@@ -8,21 +8,37 @@ from __future__ import annotations
 import contextlib
 import ctypes
 
-_M_ARENA_MAX, _ARENAS = -8, 2
+_M_ARENA_MAX, _ARENAS = -8, 1
 _M_MMAP_THRESHOLD, _LARGE_BYTES = -3, 128 * 1024
+
+_SMALL_BYTES = 470
+"""With a bytes object's head just below 512: larger ones come from the C library."""
+_FREE_BYTES = 4 << 20
+"""More than the free part of the arenas at the start; an arena more goes back as soon as it is empty."""
 
 _libc = ctypes.CDLL(None)
 
 
 def keep_heap_small() -> None:
-    """Let all threads share two arenas, and give each large piece back to the system as soon as it is free.
+    """Let all threads share one arena, and give each large piece back to the system as soon as it is free.
 
     By default (mallopt(3)) nearly each thread gets an arena of its own, and after the first manifest of
-    some megabytes the next ones would come from the heap, which then stays as large.
+    some megabytes the next ones would come from the heap, which then stays as large. One arena is full of
+    holes from the start, which the threads' small pieces fit in; the interpreter's lock keeps them apart.
     """
     with contextlib.suppress(AttributeError):
         _libc.mallopt(_M_ARENA_MAX, _ARENAS)
         _libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def touch_arenas() -> None:
+    """Use all of the arenas that Python has for small objects once; call it after fork.
+
+    They are of 1 MiB. A page of them is first used when more objects are alive than ever before, so a
+    peak of the load in the first hours adds some, which looks like a leak and is none.
+    """
+    objects = [bytes(_SMALL_BYTES) for _ in range(_FREE_BYTES // _SMALL_BYTES)]
+    objects.clear()
 
 
 def give_back() -> None:

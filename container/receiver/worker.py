@@ -19,6 +19,7 @@ from contract.reasons import WireReason
 from receiver.admission import SharedAssociationLimit
 from receiver.handoff import Kind, Message, receive, send
 from receiver.logs import JsonLog, install_exception_hooks, log_exception
+from receiver.malloc import touch_arenas
 from receiver.ports import AssociationLimit, Counters, Log
 from receiver.proxy import ProxyHeaderError, read_header
 from receiver.settings import Settings
@@ -135,6 +136,7 @@ def run_worker(
             # Nothing was received yet, so the text cannot quote a dataset.
             log_exception(log, "worker_boot_failed", error, detail=str(error))
             return EXIT_BOOT_FAILED
+        touch_arenas()
         return Worker(seat, channel, service).run()
     except Exception as error:  # noqa: BLE001 the edge: the parent puts another in this one's place
         log_exception(log, "worker_failed", error)
