@@ -345,11 +345,12 @@ class _Association:
         stream = self._stream
         settings = self._context.settings
         is_cutting = self._context.cutting.is_set
+        responses = messages.responses
         while True:
             # A sender may rightly wait in silence for the responses of its window.
-            grace_s = settings.store_deadline_s if messages.outstanding else 0.0
+            grace_s = settings.store_deadline_s if responses.outstanding else 0.0
             stream.set_time(settings.network_timeout_s + grace_s, earning=False)
-            if messages.is_broken:
+            if responses.broken:
                 # What the peer has sent meanwhile is not served: nobody would hear the answers.
                 raise StreamEndedError(End.EOF)
             self._on_expiry = WireReason.CONN_IDLE

@@ -14,7 +14,8 @@ _M_MMAP_THRESHOLD, _LARGE_BYTES = -3, 128 * 1024
 _SMALL_BYTES = 470
 """With a bytes object's head just below 512: larger ones come from the C library."""
 _FREE_BYTES = 4 << 20
-"""More than the free part of the arenas at the start; an arena more goes back as soon as it is empty."""
+"""More than the free part of the arenas at the start."""
+_kept: list[bytes] = []
 
 _libc = ctypes.CDLL(None)
 
@@ -35,10 +36,11 @@ def touch_arenas() -> None:
     """Use all of the arenas that Python has for small objects once; call it after fork.
 
     They are of 1 MiB. A page of them is first used when more objects are alive than ever before, so a
-    peak of the load in the first hours adds some, which looks like a leak and is none.
+    peak of the load in the first hours adds some, which looks like a leak and is none. One arena is kept
+    for such peaks; what goes beyond goes back as soon as it is empty.
     """
     objects = [bytes(_SMALL_BYTES) for _ in range(_FREE_BYTES // _SMALL_BYTES)]
-    objects.clear()
+    _kept[:] = objects[-1:]
 
 
 def give_back() -> None:

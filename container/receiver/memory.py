@@ -24,7 +24,7 @@ import contextlib
 import mmap
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -178,7 +178,7 @@ class Memory:
         return wanted.block
 
     def _may_take(self, claim: Claim) -> bool:
-        if claim is self._oldest():
+        if claim.age == next(iter(self._claims)):
             return bool(self._warm or self._cold)
         room = self._room()
         return room > 0 and all(self._held.get(s, 0) < SHARE * room for s in claim.senders)
@@ -229,16 +229,15 @@ class Memory:
     def _close(self, claim: Claim) -> None:
         with self._lock:
             self._claims.pop(claim.age, None)
-            returned = list(claim.blocks.values())
-            claim.blocks.clear()
-            self._return(claim, returned)
+            returned, claim.blocks = claim.blocks, {}
+            self._return(claim, returned.values())
 
-    def _return(self, claim: Claim, blocks: list[Block]) -> None:
+    def _return(self, claim: Claim, blocks: Collection[Block]) -> None:
         """Take blocks back that the claim has no more; the lock is held."""
-        self._warm.extend(blocks)
-        if blocks:
+        if count := len(blocks):
+            self._warm.extend(blocks)
             for sender in claim.senders:
-                held = self._held[sender] - len(blocks)
+                held = self._held[sender] - count
                 if held:
                     self._held[sender] = held
                 else:

@@ -36,6 +36,9 @@ MAX_CANCELS = 64
 class Messages:
     """Reads and serves one message at a time.
 
+    Attributes:
+        responses: Where operations are run and answered.
+
     Args:
         service: What operations need.
         contexts: The accepted presentation contexts by id.
@@ -55,7 +58,7 @@ class Messages:
         self._service = service
         self._contexts = contexts
         self._maximum_length = maximum_length
-        self._responses = responses
+        self.responses = responses
         self._commitments = commitments
         self._cancels = 0
         self._decode = Decoder().decode
@@ -69,16 +72,6 @@ class Messages:
             N_EVENT_REPORT_RSP: self._take_response,
             CommandField.C_CANCEL_RQ: self._cancel,
         }
-
-    @property
-    def outstanding(self) -> int:
-        """Operations that are not answered."""
-        return self._responses.outstanding
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether a response could not be sent, so that no other will be."""
-        return self._responses.broken
 
     def start(self) -> None:
         """Read the header of a message's first fragment.
@@ -110,7 +103,7 @@ class Messages:
 
     def drain(self) -> None:
         """Wait until every operation is answered."""
-        self._responses.drain()
+        self.responses.drain()
 
     def _read_command(self) -> tuple[Command, ContextResult]:
         fragments = self._service.fragments
@@ -152,7 +145,7 @@ class Messages:
 
     def _store(self, command: Command, context: ContextResult) -> None:
         refusal = judge_command(command, context)
-        if self._responses.is_outstanding(command.message_id):
+        if self.responses.is_outstanding(command.message_id):
             refusal = Refusal(
                 Status.DUPLICATE_INVOCATION,
                 WireReason.DUP_INVOCATION,
@@ -161,7 +154,7 @@ class Messages:
         reception = Reception(self._service, command, context, refusal)
         if command.has_dataset:
             reception.receive()
-        self._responses.submit(
+        self.responses.submit(
             command.message_id, partial(self._outcome, reception, command, context)
         )
 
@@ -178,8 +171,8 @@ class Messages:
             self._service.counters.add_reason(WireReason.COMMITMENT_REFUSED)
             refuse(self._service.log, self._service.origin, answer)
         response = self._encode(command, context, answer.status, answer.comment)
-        self._responses.submit(command.message_id, lambda: response)
-        self._responses.drain()
+        self.responses.submit(command.message_id, lambda: response)
+        self.responses.drain()
         if link is not None:
             self._commitments.await_report(link, context)
 
@@ -250,7 +243,7 @@ class Messages:
 
     def _answer(self, command: Command, context: ContextResult, status: Status) -> None:
         response = self._encode(command, context, status)
-        self._responses.submit(command.message_id, lambda: response)
+        self.responses.submit(command.message_id, lambda: response)
 
     def _encode(
         self, command: Command, context: ContextResult, status: Status, comment: str = ""

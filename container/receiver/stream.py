@@ -215,7 +215,7 @@ class Stream:
             count = 0
         watch.deadline = FOREVER
         credit = self._credit_s - (clock() - began) + count * self._earns
-        self._credit_s = min(credit, CREDIT_S) if self._earns else credit
+        self._credit_s = CREDIT_S if self._earns and credit > CREDIT_S else credit
         if not count:
             if watch.interrupted:
                 raise StreamEndedError(End.INTERRUPTED)
