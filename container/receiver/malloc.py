@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import sys
 
 _M_ARENA_MAX, _ARENAS = -8, 1
 _M_MMAP_THRESHOLD, _LARGE_BYTES = -3, 128 * 1024
 
-_SMALL_BYTES = 470
-"""With a bytes object's head just below 512: larger ones come from the C library."""
-_FREE_BYTES = 4 << 20
-"""More than the free part of the arenas at the start."""
+_SMALL_BYTES = 512
+"""Larger objects come from the C library."""
+_ARENA_BYTES = 1 << 20
 _kept: list[bytes] = []
 
 _libc = ctypes.CDLL(None)
@@ -35,12 +35,14 @@ def keep_heap_small() -> None:
 def touch_arenas() -> None:
     """Use all of the arenas that Python has for small objects once; call it after fork.
 
-    They are of 1 MiB. A page of them is first used when more objects are alive than ever before, so a
-    peak of the load in the first hours adds some, which looks like a leak and is none. One arena is kept
-    for such peaks; what goes beyond goes back as soon as it is empty.
+    A page of them is first used when more objects are alive than ever before, so a peak of the load in the
+    first hours adds some, which looks like a leak and is none. One arena is kept for such peaks.
     """
-    objects = [bytes(_SMALL_BYTES) for _ in range(_FREE_BYTES // _SMALL_BYTES)]
-    _kept[:] = objects[-1:]
+    in_arena = _ARENA_BYTES // _SMALL_BYTES
+    content = _SMALL_BYTES - sys.getsizeof(b"")
+    objects = [bytes(content) for _ in range(4 * in_arena)]
+    # The newest arena is touched as far as the last object, the one before it in full.
+    _kept[:] = [objects[-in_arena]]
 
 
 def give_back() -> None:

@@ -310,3 +310,17 @@ def test_fault_of_the_worker_itself_is_logged_and_ends_it() -> None:
     event, code = ended.stdout.splitlines()
     assert json.loads(event)["event"] == "worker_failed"
     assert (code, ended.stderr) == (str(EXIT_FAILED), "")
+
+
+def test_a_worker_touches_its_arenas_before_it_serves() -> None:
+    """After the fork, in each: what a peak touches later would look like a leak."""
+    told = "import receiver.worker\nreceiver.worker.touch_arenas = lambda: print('touched')\n"
+    ended = subprocess.run(
+        [sys.executable, "-c", told + _BROKEN],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.stdout.splitlines()[0] == "touched"
