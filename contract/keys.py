@@ -21,7 +21,7 @@ import hashlib
 import os
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Self
@@ -78,12 +78,18 @@ class BatchId:
             the batch after it.
         kind: Normal, bulk or recovered.
         random: 12 hexadecimal digits.
+        prefix: Folder of the batch's instances; ends with a slash, as an import job's prefix must. Made
+            once: every instance's key starts with it.
     """
 
     hour: str
     deadline: int
     kind: BatchKind
     random: str
+    prefix: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefix", f"{INCOMING_PREFIX}{self.hour}/{self}/")
 
     @classmethod
     def new(cls, *, now: float, lease_s: float, kind: BatchKind = BatchKind.NORMAL) -> Self:
@@ -106,24 +112,14 @@ class BatchId:
         return f"{self.hour}-{self.deadline:010d}-{self.kind.value}-{self.random}"
 
     @property
-    def prefix(self) -> str:
-        """Folder of the batch's instances; ends with a slash, as an import job's prefix must."""
-        return f"{INCOMING_PREFIX}{self.hour}/{self}/"
-
-    @property
     def manifest_key(self) -> str:
         """Key of the manifest that seals the batch."""
         return f"{BATCHES_PREFIX}{self}{MANIFEST_SUFFIX}"
 
     def instance_key(self, n: int) -> str:
         """Return a never-used key for the batch's instance number `n` (0..9,999)."""
-        return instance_key(self.prefix, n)
-
-
-def instance_key(prefix: str, n: int) -> str:
-    """Return `BatchId.instance_key` for who has made the batch's `prefix` already."""
-    shard = n // SHARD_INSTANCES
-    return f"{prefix}{shard:02d}/{n:04d}/{os.urandom(8).hex()}{INSTANCE_SUFFIX}"
+        shard = n // SHARD_INSTANCES
+        return f"{self.prefix}{shard:02d}/{n:04d}/{os.urandom(8).hex()}{INSTANCE_SUFFIX}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from contract.keys import MAX_LEASE_S, BatchId, BatchKind, instance_key
+from contract.keys import MAX_LEASE_S, BatchId, BatchKind
 from contract.manifest import MAX_BYTES, MAX_INSTANCES
 
 MAX_INSTANCE_BYTES = 4_000_000_000
@@ -57,7 +57,6 @@ class Batch:
         acked_bytes: Their size.
         closing: Whether it admits no more.
         sealing: Whether its rows were read for the manifest: no row may follow.
-        prefix: Of its instances' keys.
     """
 
     id: BatchId
@@ -72,10 +71,6 @@ class Batch:
     acked_bytes: int = 0
     closing: bool = False
     sealing: bool = False
-    prefix: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.prefix = self.id.prefix
 
     @property
     def is_bulk(self) -> bool:
@@ -216,4 +211,4 @@ class Batches:
         batch.pending += 1
         batch.charged_bytes += size
         batch.touched_at = now
-        return Ticket(batch, n, instance_key(batch.prefix, n), size)
+        return Ticket(batch, n, batch.id.instance_key(n), size)
