@@ -350,6 +350,8 @@ class _Association:
             # A sender may rightly wait in silence for the responses of its window.
             grace_s = settings.store_deadline_s if responses.outstanding else 0.0
             stream.set_time(settings.network_timeout_s + grace_s, earning=False)
+            if is_cutting():
+                raise StreamEndedError(End.INTERRUPTED)
             if responses.broken:
                 # What the peer has sent meanwhile is not served: nobody would hear the answers.
                 raise StreamEndedError(End.EOF)

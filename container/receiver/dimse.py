@@ -228,10 +228,7 @@ def encode_response(command: Command, status: Status, comment: str = "") -> byte
         status: Its outcome.
         comment: Error Comment (0000,0902), at most 64 ASCII characters: what the sender's operator sees.
     """
-    if status is Status.SUCCESS and command.field == CommandField.C_STORE_RQ:
-        instance = _element(_SOP_INSTANCE, command.sop_instance)  # what was stored is a UID
-    else:
-        instance = _uid(_SOP_INSTANCE, command.sop_instance)
+    instance = _uid(0x1000, command.sop_instance)
     before, after = _around_id(
         command.field, command.sop_class, int(status), comment, len(instance)
     )
@@ -276,11 +273,9 @@ def encode_event_report(
 
 def _uid(element: int, value: bytes) -> bytes:
     """Return a UID of the request; nothing if it was no UID (the fields are optional in a response)."""
-    return b"" if uid_fault(value) else _element(element, value)
-
-
-def _element(element: int, uid: bytes) -> bytes:
-    padded = uid + b"\0" if len(uid) % 2 else uid
+    if uid_fault(value):
+        return b""
+    padded = value + b"\0" * (len(value) % 2)
     return _ELEMENT.pack(0, element, len(padded)) + padded
 
 

@@ -186,19 +186,21 @@ class HeaderWalk:
             raise HeaderError(WireReason.META_IN_DATASET, "a Part 10 file with its preamble")
         if len(first) < _IMPLICIT.size:
             return
-        order = _IMPLICIT if self._implicit else self._explicit
-        (group, *_) = order.unpack_from(first)
+        little = int.from_bytes(first[:2], "little")
+        group = self._group(first)
         if group == 0:
             raise HeaderError(WireReason.GROUP_0, "first element")
         if group and not group & 0xFF:
-            little = int.from_bytes(first[:2], "little")
             raise HeaderError(WireReason.TS_MISMATCH, f"byte order: group {little:04X} comes first")
         vr = first[4:6]
-        known = vr in LONG or vr in SHORT
-        if self._implicit and known:
+        if self._implicit and (vr in LONG or vr in SHORT):
             raise HeaderError(WireReason.TS_MISMATCH, "explicit VR in an implicit VR context")
-        if not self._implicit and not known and not (vr.isalpha() and vr.isupper()):
+        if not self._implicit and not (vr.isalpha() and vr.isupper()):
             raise HeaderError(WireReason.TS_MISMATCH, "no VR in an explicit VR context")
+
+    def _group(self, first: bytes) -> int:
+        order = self._explicit if not self._implicit else _IMPLICIT
+        return int(order.unpack_from(first)[0])
 
     def _walk(self, data: memoryview, position: int, stop: int) -> int:  # noqa: C901, PLR0912, PLR0915 - one loop: a call per element would double its cost
         """Walk the elements that start before `stop`; return where the next one starts.

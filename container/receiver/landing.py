@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from functools import partial
 
 from awscrt.checksums import crc64nvme
 
@@ -43,8 +43,6 @@ from receiver.settings import Settings
 from receiver.sinks.choose import make_sink
 from receiver.uploads import PartsInFlight
 
-Amount = TypeVar("Amount", int, float)
-
 TRIM_INTERVAL_S = 2.0
 """Memory that nothing used for so long after a burst goes back to the system."""
 GIVE_BACK_INTERVAL_S = 30.0
@@ -67,7 +65,6 @@ def make_landing(
         counters: Of this worker's slot.
         log: Of this worker.
     """
-    recent.touch()
     budget = worker_budget(memory_mib=settings.memory_mib, workers=settings.worker_count)
     return BatchedLanding(
         sink=make_sink(settings.landing_url),
@@ -218,7 +215,7 @@ class BatchedLanding:
         if self._recent.holds(entry):
             return False
         size, crc = instance.size, instance.crc64nvme
-        ticket = self._admit(self._batches.admit, size)
+        ticket = self._admit(partial(self._batches.admit, size))
         try:
             self._sink.put(
                 ticket.key,
@@ -241,7 +238,7 @@ class BatchedLanding:
         if self._recent.holds(entry):
             return False
         size = instance.size
-        ticket = self._admit(self._batches.admit, size)
+        ticket = self._admit(partial(self._batches.admit, size))
         try:
             draft.publish(ticket.key, size=size)
             self._record(ticket, instance, entry)
@@ -258,7 +255,7 @@ class BatchedLanding:
         """
         if self._parts is None:  # such a sink's instances are drafts
             raise AssertionError
-        ticket = self._admit(self._batches.admit_upload, bytes_per_s)
+        ticket = self._admit(partial(self._batches.admit_upload, bytes_per_s))
         try:
             upload = self._parts.start_upload(
                 ticket.key,
@@ -339,11 +336,11 @@ class BatchedLanding:
 
     # Under the lock: a few decisions and one write to a memory file, nothing that waits.
 
-    def _admit(self, choose: Callable[[Amount, float], Ticket | None], amount: Amount) -> Ticket:
+    def _admit(self, choose: Callable[[float], Ticket | None]) -> Ticket:
         with self._lock:
             if self._closed:
                 raise StoreError(WireReason.DRAINING, "landing closed")
-            ticket = choose(amount, self._clock())
+            ticket = choose(self._clock())
             if ticket is None:
                 raise StoreError(WireReason.STORAGE_FAILED, "every batch waits for its manifest")
             batch = ticket.batch

@@ -24,7 +24,7 @@ import contextlib
 import mmap
 import os
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -178,8 +178,8 @@ class Memory:
         return wanted.block
 
     def _may_take(self, claim: Claim) -> bool:
-        if claim.age == next(iter(self._claims)):
-            return bool(self._warm or self._cold)
+        if claim is self._oldest():
+            return self.free_blocks > 0
         room = self._room()
         return room > 0 and all(self._held.get(s, 0) < SHARE * room for s in claim.senders)
 
@@ -229,15 +229,16 @@ class Memory:
     def _close(self, claim: Claim) -> None:
         with self._lock:
             self._claims.pop(claim.age, None)
-            returned, claim.blocks = claim.blocks, {}
-            self._return(claim, returned.values())
+            returned = list(claim.blocks.values())
+            claim.blocks.clear()
+            self._return(claim, returned)
 
-    def _return(self, claim: Claim, blocks: Collection[Block]) -> None:
+    def _return(self, claim: Claim, blocks: list[Block]) -> None:
         """Take blocks back that the claim has no more; the lock is held."""
-        if count := len(blocks):
-            self._warm.extend(blocks)
+        self._warm.extend(blocks)
+        if blocks:
             for sender in claim.senders:
-                held = self._held[sender] - count
+                held = self._held[sender] - len(blocks)
                 if held:
                     self._held[sender] = held
                 else:

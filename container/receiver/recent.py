@@ -48,10 +48,6 @@ class RecentContents:
         # Nobody outside can choose instances that push others out, or that are taken for others.
         self._secret = secrets.token_hex(16)
 
-    def touch(self) -> None:
-        """Have all of it in this process's reach, which else costs an instance a page fault."""
-        _ = self._memory[:: mmap.PAGESIZE]
-
     def entry(self, sop_instance_uid: str, size: int, crc64nvme: int) -> Entry:
         """Return under what these bytes of this instance are remembered, if they are."""
         # Python's hash of a text is keyed too, with a key that processes share by the fork.

@@ -138,11 +138,16 @@ class Reception:
     ) -> None:
         self._service = service
         self._context_id = context.context_id
+        # Where nothing is wrong with the command its UIDs are fit to be shown, and the class is the context's.
         if refusal is None:
             sop_class, sop_instance = context.abstract_syntax, uid_text(command.sop_instance)
         else:
             sop_class, sop_instance = shown_uid(command.sop_class), shown_uid(command.sop_instance)
-        self._identity = Identity(sop_class, sop_instance, context.transfer_syntax)
+        self._identity = Identity(
+            sop_class_uid=sop_class,
+            sop_instance_uid=sop_instance,
+            transfer_syntax_uid=context.transfer_syntax,
+        )
         self._refusal = refusal
         self._failure: StoreError | None = None
         self._walk = HeaderWalk(context.transfer_syntax)
@@ -290,10 +295,9 @@ class Reception:
         self._refusal = judge_header(self._walk, self._identity)
         if self._refusal is None and self._assembly is not None:
             uids = self._walk.uids
-            self._identity = Identity(
-                *self._identity[:3],
-                known_uid(uids.get(STUDY_INSTANCE_UID, "")),
-                known_uid(uids.get(SERIES_INSTANCE_UID, "")),
+            self._identity = self._identity._replace(
+                study_instance_uid=known_uid(uids.get(STUDY_INSTANCE_UID, "")),
+                series_instance_uid=known_uid(uids.get(SERIES_INSTANCE_UID, "")),
             )
             self._assembly.identify(self._identity)
             self._sound = True

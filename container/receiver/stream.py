@@ -94,15 +94,10 @@ class Stream:
     def wait_idle(self, is_cutting: Callable[[], bool]) -> None:
         """Wait for the first byte of a message, unless it is there already.
 
-        Args:
-            is_cutting: Whether nothing more is to be read, not even what is there.
-
         Raises:
             StreamEndedError: It will not come.
         """
         if self.end > self.start:
-            if is_cutting():
-                raise StreamEndedError(End.INTERRUPTED)
             return
         watch = self._watch
         watch.idle = True
@@ -110,8 +105,7 @@ class Stream:
             # After declaring itself idle, see Watchdog.interrupt_idle.
             if is_cutting():
                 raise StreamEndedError(End.INTERRUPTED)
-            self.start = self.end = 0
-            self.end = self._blocking((self._view,))
+            self.need(1)
         finally:
             watch.idle = False
 
@@ -215,7 +209,7 @@ class Stream:
             count = 0
         watch.deadline = FOREVER
         credit = self._credit_s - (clock() - began) + count * self._earns
-        self._credit_s = CREDIT_S if self._earns and credit > CREDIT_S else credit
+        self._credit_s = min(credit, CREDIT_S) if self._earns else credit
         if not count:
             if watch.interrupted:
                 raise StreamEndedError(End.INTERRUPTED)
