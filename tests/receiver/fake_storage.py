@@ -128,10 +128,10 @@ class FakeUpload:
 class FakeLog:
     """Events in a list."""
 
+    is_debug = True
+
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, object]]] = []
-
-    is_debug = True
 
     def debug(self, event: str, **fields: object) -> None:
         """Note it."""

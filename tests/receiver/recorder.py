@@ -11,6 +11,8 @@ from contract.reasons import WireReason
 class Recorder:
     """`ports.Log` and `ports.Counters` in one."""
 
+    is_debug = True
+
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.counts: Counter[str] = Counter()
@@ -22,8 +24,6 @@ class Recorder:
     def reasons(self) -> list[str]:
         """Return the reasons of the events so far that have one."""
         return [str(fields["reason"]) for _, fields in self.events if "reason" in fields]
-
-    is_debug = True
 
     def debug(self, event: str, **fields: object) -> None:
         """Remember the event."""

@@ -104,6 +104,8 @@ class MemoryLanding:
 class Record:
     """`ports.Log`, `ports.Counters` and `ports.AssociationLimit` that remember."""
 
+    is_debug = True
+
     def __init__(self, limit: int = 100) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.counts: dict[str, int] = {}
@@ -111,8 +113,6 @@ class Record:
         self.open = 0
         self.least_open = 0
         self._lock = threading.Lock()
-
-    is_debug = True
 
     def debug(self, event: str, **fields: object) -> None:
         """Remember an event."""
