@@ -71,6 +71,7 @@ _US = struct.Struct("<H")
 _UL = struct.Struct("<L")
 _US_ELEMENT = struct.Struct("<HHLH")
 _GROUP_LENGTH = struct.Struct("<HHLL")
+_SOP_CLASS = 0x0002
 _FIELD = 0x0100
 _MESSAGE_ID = 0x0110
 _RESPONDED_ID = 0x0120
@@ -108,8 +109,8 @@ def decode(data: bytes) -> Command:
         field,
         _number(elements, id_element),
         _number(elements, _DATASET_TYPE) != NO_DATASET,
-        elements.get(0x0002) or elements.get(0x0003, b""),
-        elements.get(0x1000) or elements.get(0x1001, b""),
+        elements.get(_SOP_CLASS) or elements.get(0x0003, b""),
+        elements.get(_SOP_INSTANCE) or elements.get(0x1001, b""),
         _optional_number(elements, _ACTION_TYPE, _EVENT_TYPE),
         _optional_number(elements, _STATUS),
     )
@@ -228,7 +229,7 @@ def encode_response(command: Command, status: Status, comment: str = "") -> byte
         status: Its outcome.
         comment: Error Comment (0000,0902), at most 64 ASCII characters: what the sender's operator sees.
     """
-    instance = _uid(0x1000, command.sop_instance)
+    instance = _uid(_SOP_INSTANCE, command.sop_instance)
     before, after = _around_id(
         command.field, command.sop_class, int(status), comment, len(instance)
     )
@@ -241,7 +242,7 @@ def _around_id(
 ) -> tuple[bytes, bytes]:
     """Return what comes before the value of (0000,0120), and what comes between it and (0000,1000)."""
     before = (
-        _uid(0x0002, sop_class)
+        _uid(_SOP_CLASS, sop_class)
         + _US_ELEMENT.pack(0, _FIELD, 2, field | RESPONSE)
         + _ELEMENT.pack(0, _RESPONDED_ID, 2)
     )
@@ -260,11 +261,11 @@ def encode_event_report(
     """Return the command set of an N-EVENT-REPORT-RQ with Event Information (PS3.7 table 10.3-1)."""
     elements = b"".join(
         (
-            _uid(0x0002, sop_class.encode()),
+            _uid(_SOP_CLASS, sop_class.encode()),
             _US_ELEMENT.pack(0, _FIELD, 2, CommandField.N_EVENT_REPORT_RQ),
             _US_ELEMENT.pack(0, _MESSAGE_ID, 2, message_id),
             _US_ELEMENT.pack(0, _DATASET_TYPE, 2, NO_DATASET - 1),
-            _uid(0x1000, sop_instance.encode()),
+            _uid(_SOP_INSTANCE, sop_instance.encode()),
             _US_ELEMENT.pack(0, _EVENT_TYPE, 2, event_type),
         )
     )
