@@ -40,6 +40,7 @@ def touch_arenas() -> None:
     """
     in_arena = _ARENA_BYTES // _SMALL_BYTES
     content = _SMALL_BYTES - sys.getsizeof(b"")
+    # More than is free in them at the start, and one arena.
     objects = [bytes(content) for _ in range(4 * in_arena)]
     # The newest arena is touched as far as the last object, the one before it in full.
     _kept[:] = [objects[-in_arena]]
