@@ -49,7 +49,7 @@ class JsonLog:
         **fields: object,
     ) -> None:
         self._least = _LEVELS[level]
-        self.is_debug = level == "DEBUG"
+        self.is_debug = self._least <= _LEVELS["DEBUG"]
         self._fd = fd
         self._on_drop = on_drop
         self._fields = fields

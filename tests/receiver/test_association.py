@@ -48,6 +48,19 @@ def test_store_echo_and_release_on_one_association() -> None:
     assert (closed["outcome"], closed["stored"], closed["echoed"]) == ("released", 1, 1)
 
 
+@pytest.mark.parametrize("is_debug", [True, False])
+def test_an_instance_is_an_event_only_where_debug_is_written(*, is_debug: bool) -> None:
+    """Else a busy receiver would put a line together for each, and throw it away."""
+    with LoopbackScp() as scp:
+        scp.record.is_debug = is_debug
+        with RawScu(scp.port) as scu:
+            scu.associate()
+            scu.send(store(1))
+            assert scu.status() == 0
+    names = [name for name, _ in scp.record.events]
+    assert ("instance_stored" in names) is is_debug
+
+
 def _first(content: bytes) -> tuple[LoopbackScp, tuple[int, bytes]]:
     with LoopbackScp() as scp, RawScu(scp.port) as scu:
         scu.send(content)

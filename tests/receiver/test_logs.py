@@ -97,6 +97,18 @@ def test_events_below_the_level_are_not_written(pipe: Pipe) -> None:
     assert [line["event"] for line in pipe.lines()] == ["c", "d"]
 
 
+@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+def test_a_log_says_whether_it_writes_debug(pipe: Pipe, level: str) -> None:
+    """Who makes many such events asks first, and must not be told wrong."""
+    log = JsonLog(level, fd=pipe.write_fd)
+    log.debug("a")
+    log.info("b")
+    log.close()
+
+    assert [line["event"] for line in pipe.lines()] == (["a", "b"] if log.is_debug else ["b"])
+    assert log.is_debug is (level == "DEBUG")
+
+
 def test_metrics_are_written_at_every_level(pipe: Pipe) -> None:
     """LOG_LEVEL=ERROR must not switch the alarms off."""
     log = JsonLog("ERROR", fd=pipe.write_fd)

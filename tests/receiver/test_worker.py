@@ -301,11 +301,19 @@ print(run_worker(0, [], channel, SharedCells(1), settings=settings, build=lambda
 """
 
 
+def _run_broken(before: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", before + _BROKEN],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
 def test_fault_of_the_worker_itself_is_logged_and_ends_it() -> None:
     """A message that it does not know ends it with its own code; the parent then replaces it."""
-    ended = subprocess.run(
-        [sys.executable, "-c", _BROKEN], capture_output=True, text=True, timeout=30, check=False
-    )
+    ended = _run_broken()
 
     event, code = ended.stdout.splitlines()
     assert json.loads(event)["event"] == "worker_failed"
@@ -314,13 +322,8 @@ def test_fault_of_the_worker_itself_is_logged_and_ends_it() -> None:
 
 def test_a_worker_touches_its_arenas_before_it_serves() -> None:
     """After the fork, in each: what a peak touches later would look like a leak."""
-    told = "import receiver.worker\nreceiver.worker.touch_arenas = lambda: print('touched')\n"
-    ended = subprocess.run(
-        [sys.executable, "-c", told + _BROKEN],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+    ended = _run_broken(
+        "import receiver.worker\nreceiver.worker.touch_arenas = lambda: print('touched')\n"
     )
 
     assert ended.stdout.splitlines()[0] == "touched"
