@@ -10,14 +10,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := contract container/receiver container/rootfs.py functions/importer template_gen local ci tests $(wildcard bench)
+NATIVE := container/native
+NATIVE_STAMP := $(VENV)/.native
+SOURCES := contract container/receiver container/native container/rootfs.py functions/importer template_gen local ci tests $(wildcard bench)
 
 .PHONY: help
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(STAMP) ## make the environment in .venv/ (instant when it is up to date)
+setup: $(STAMP) $(NATIVE_STAMP) ## make the environment in .venv/ (instant when it is up to date)
 
 $(STAMP): ci/uv.txt ci/requirements.txt setup.cfg pyproject.toml
 	@$(PYTHON) ci/check_python.py
@@ -27,6 +29,11 @@ $(STAMP): ci/uv.txt ci/requirements.txt setup.cfg pyproject.toml
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes ci/uv.txt ci/requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
+
+# Tried again each time while there is none: a compiler may have been installed meanwhile.
+$(NATIVE_STAMP): $(STAMP) $(wildcard $(NATIVE)/*)
+	@$(BIN)/python $(NATIVE)/build.py
+	@if [ -e container/receiver/_native.abi3.so ]; then touch $@; fi
 
 .PHONY: run
 run: setup ## the whole product on this machine; Ctrl-C drains and stops it

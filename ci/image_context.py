@@ -67,5 +67,7 @@ def context_files() -> Iterator[Path]:
         path = ROOT / source
         files = [path] if path.is_file() else sorted(path.rglob("*"))
         for file in files:
-            if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc":
+            # Nor what was compiled for this machine.
+            is_made = "__pycache__" in file.parts or file.suffix in {".pyc", ".so"}
+            if file.is_file() and not is_made:
                 yield file

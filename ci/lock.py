@@ -41,4 +41,5 @@ if __name__ == "__main__":
     lock("ci/scan.in", "ci/scan.txt")
     lock("ci/fuzz.in", "ci/fuzz.txt")
     lock("ci/taskcat.in", "ci/taskcat.txt")
+    lock("container/native/compiler.in", "container/native/compiler.txt")
     lock("ci/lambda.in", "ci/lambda.txt", dependencies=False)

@@ -54,7 +54,7 @@ DYNAMICALLY_LOADED = ("libgcc_s.so.1",)
 """glibc loads it when a thread ends; no program names it."""
 SMOKE = (
     "import ctypes, ssl, zlib, lzma, bz2, hashlib, socket; import receiver.__main__, receiver.sinks.s3, \
-receiver.commitment.__main__, receiver.commitment.registry"
+receiver.commitment.__main__, receiver.commitment.registry, receiver._native"
 )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from receiver.native import IS_NATIVE
 from receiver.settings import Settings
 from tests.claims import shown
 from tests.corpus import Sample, read_corpus
@@ -39,6 +40,11 @@ def pytest_configure() -> None:
     missing = [name for name in CLIENTS if shutil.which(name) is None]
     if find_orthanc() is None:
         missing.append("Orthanc")
+    if not IS_NATIVE:
+        raise pytest.UsageError(
+            "The tests prove the receiver's part in C too, and it was not built: install a C compiler "
+            "(Debian: apt-get install gcc libc6-dev python3-dev) and run make setup."
+        )
     if missing:
         raise pytest.UsageError(
             f"The tests drive real DICOM clients and cannot find {', '.join(missing)}: "

@@ -18,12 +18,14 @@ STAND_IN = "localhost/storescp-base:stand-in"
 PATH = "PATH=/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 PACKAGES = ("ca-certificates", "netbase", "tzdata")
 LIBRARIES = ("libbz2-1.0", "libexpat1", "libffi8", "liblzma5", "libssl3", "libuuid1", "zlib1g")
-DEBIAN_PYTHON = ("python3", "python3-venv")
+DEBIAN_PYTHON = ("python3", "python3-venv", "libpython3-dev")
 
 COPY_PYTHON = """set -eu
 mkdir -p "$1/usr/local/bin" "$1/usr/local/lib/{name}"
 cp -a {prefix}/bin/{name} "$1/usr/local/bin/"
 for library in {prefix}/lib/libpython3*.so*; do [ ! -e "$library" ] || cp -a "$library" "$1/usr/local/lib/"; done
+mkdir -p "$1/usr/local/include"
+cp -a {prefix}/include/{name} "$1/usr/local/include/"
 tar -C {prefix}/lib/{name} --exclude=./test --exclude=./site-packages --exclude=__pycache__ \
     --exclude='./config-*' -cf - . | tar -C "$1/usr/local/lib/{name}" -xf -
 ln -s {name} "$1/usr/local/bin/python3"; ln -s python3 "$1/usr/local/bin/python"

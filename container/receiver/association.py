@@ -43,9 +43,11 @@ from receiver.pdu import (
 )
 from receiver.ports import AssociationLimit, Counters, Landing, Log, Origin
 from receiver.responses import Responses, Sender
+from receiver.series import Series
 from receiver.settings import Settings
 from receiver.store import StoreService, Tally
 from receiver.stream import CREDIT_S, End, Stream, StreamEndedError
+from receiver.syntaxes import STORAGE_COMMITMENT
 from receiver.tls import HANDSHAKE_S, HandshakeError, is_alert
 from receiver.transport import TlsConnection
 
@@ -315,6 +317,20 @@ class _Association:
         self._messages = Messages(
             service, accepted, request.maximum_length, self._responses, self._commitments
         )
+        files = context.landing.files
+        if files is not None and self._tls is None and self._responses.is_serial:
+            series = Series(
+                self._connection.fileno(),
+                files,
+                service,
+                maximum_length=context.settings.maximum_pdu_size,
+                peer_maximum=request.maximum_length,
+                responses=self._responses,
+                is_alone=all(c.abstract_syntax != STORAGE_COMMITMENT for c in accepted.values()),
+                answer=self._messages.answer,
+            )
+            self._watch.series = series.waits
+            self._messages.series = series
         return self._messages
 
     def _security(self) -> dict[str, str]:
@@ -346,7 +362,17 @@ class _Association:
         settings = self._context.settings
         is_cutting = self._context.cutting.is_set
         responses = messages.responses
+        series = messages.series
         while True:
+            credit_s = CREDIT_S
+            if series is not None and series.is_expected:
+                unfinished = series.serve(settings.network_timeout_s, is_cutting)
+                credit_s = series.credit_s
+                if unfinished is not None:
+                    self._on_expiry = WireReason.SLOWLORIS
+                    stream.set_time(credit_s, earning=True)
+                    messages.resume(unfinished)
+                    continue
             # A sender may rightly wait in silence for the responses of its window.
             grace_s = settings.store_deadline_s if responses.outstanding else 0.0
             stream.set_time(settings.network_timeout_s + grace_s, earning=False)
@@ -358,7 +384,7 @@ class _Association:
             self._on_expiry = WireReason.CONN_IDLE
             stream.wait_idle(is_cutting)
             self._on_expiry = WireReason.SLOWLORIS
-            stream.set_time(CREDIT_S, earning=True)
+            stream.set_time(credit_s, earning=True)
             try:
                 messages.start()
             except PduArrivedError as arrived:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from contract.keys import MAX_LEASE_S, BatchId, BatchKind
 from contract.manifest import MAX_BYTES, MAX_INSTANCES
@@ -86,7 +85,8 @@ class Batch:
         return self.sealing or now >= self.id.deadline
 
 
-class Ticket(NamedTuple):
+@dataclass(slots=True)
+class Ticket:
     """A place in a batch: its number and the key that goes with it; settled exactly once."""
 
     batch: Batch

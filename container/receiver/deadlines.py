@@ -13,9 +13,24 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 FOREVER = math.inf
 """No deadline."""
+
+
+class Wait(Protocol):
+    """A wait of the part in C, which has no time to store it in a `Watch`."""
+
+    idle: bool
+
+    @property
+    def deadline(self) -> float:
+        """As `Watch.deadline`."""
+
+    @property
+    def send_deadline(self) -> float:
+        """As `Watch.send_deadline`."""
 
 
 class Watch:
@@ -26,6 +41,7 @@ class Watch:
         send_deadline: Likewise for the peer to take bytes.
         idle: True while the thread waits for the first byte of a message.
         expired: Set when `deadline` passed: reading was shut down, an A-ABORT can still be sent.
+        series: The waits of the part in C, which count as this one's do.
         stalled: Set when `send_deadline` passed: both directions were shut down.
         interrupted: Set when `Watchdog.interrupt_idle` found it idle: reading was shut down.
     """
@@ -37,6 +53,7 @@ class Watch:
         "idle",
         "interrupted",
         "send_deadline",
+        "series",
         "stalled",
     )
 
@@ -48,6 +65,22 @@ class Watch:
         self.expired = False
         self.stalled = False
         self.interrupted = False
+        self.series: Wait | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection's thread waits for the first byte of a message."""
+        return self.idle or (self.series is not None and self.series.idle)
+
+    def is_late(self, now: float) -> bool:
+        """Return whether bytes of the peer are late."""
+        return self.deadline < now or (self.series is not None and self.series.deadline < now)
+
+    def is_stuck(self, now: float) -> bool:
+        """Return whether the peer does not take bytes in time."""
+        return self.send_deadline < now or (
+            self.series is not None and self.series.send_deadline < now
+        )
 
     def shut(self, how: int) -> None:
         """Shut down the connection in direction `how`; the thread blocked in it returns at once."""
@@ -102,7 +135,7 @@ class Watchdog:
         """
         with self._lock:
             for watch in self._watches:
-                if watch.idle:
+                if watch.is_idle:
                     watch.interrupted = True
                     watch.shut(socket.SHUT_RD)
 
@@ -110,10 +143,10 @@ class Watchdog:
         """Cut what is past its deadline at `now`."""
         with self._lock:
             for watch in self._watches:
-                if watch.deadline < now and not watch.expired:
+                if watch.is_late(now) and not watch.expired:
                     watch.expired = True
                     watch.shut(socket.SHUT_RD)
-                if watch.send_deadline < now and not watch.stalled:
+                if watch.is_stuck(now) and not watch.stalled:
                     watch.stalled = True
                     watch.shut(socket.SHUT_RDWR)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
@@ -15,8 +14,6 @@ from receiver.syntaxes import uid_fault
 
 MAX_COMMAND_BYTES = 65_536
 """Longest command set that is collected; a C-STORE-RQ takes about 200 bytes."""
-MAX_KEPT_BYTES = 1024
-"""Longest command set that is kept to compare the next one with: a parked association holds it."""
 NO_DATASET = 0x0101
 """Command Data Set Type (0000,0800) that says that no data set follows."""
 RESPONSE = 0x8000
@@ -66,21 +63,19 @@ class Command(NamedTuple):
     status: int | None = None
 
 
-_ELEMENT = struct.Struct("<HHL")
-_US = struct.Struct("<H")
-_UL = struct.Struct("<L")
+ELEMENT = struct.Struct("<HHL")
+US = struct.Struct("<H")
 _US_ELEMENT = struct.Struct("<HHLH")
-_GROUP_LENGTH = struct.Struct("<HHLL")
+GROUP_LENGTH = struct.Struct("<HHLL")
 _SOP_CLASS = 0x0002
 _FIELD = 0x0100
-_MESSAGE_ID = 0x0110
+MESSAGE_ID = 0x0110
 _RESPONDED_ID = 0x0120
 _DATASET_TYPE = 0x0800
 _STATUS = 0x0900
 _EVENT_TYPE = 0x1002
 _ACTION_TYPE = 0x1008
-_SOP_INSTANCE = 0x1000
-_GROUP_LENGTH_HEADER = _ELEMENT.pack(0, 0, 4)
+SOP_INSTANCE = 0x1000
 
 
 def decode(data: bytes) -> Command:
@@ -92,10 +87,10 @@ def decode(data: bytes) -> Command:
     elements: dict[int, bytes] = {}
     start, end = 0, len(data)
     while start < end:
-        if start + _ELEMENT.size > end:
+        if start + ELEMENT.size > end:
             _bad(f"{end - start} bytes after the last element")
-        group, element, length = _ELEMENT.unpack_from(data, start)
-        start += _ELEMENT.size
+        group, element, length = ELEMENT.unpack_from(data, start)
+        start += ELEMENT.size
         if group or start + length > end:
             _bad(f"({group:04X},{element:04X}) of {length} bytes in a command set")
         elements[element] = data[start : start + length]
@@ -103,117 +98,32 @@ def decode(data: bytes) -> Command:
     field = _number(elements, _FIELD)
     # A C-CANCEL-RQ and every response have (0000,0120) in its place.
     id_element = (
-        _RESPONDED_ID if field & RESPONSE or field == CommandField.C_CANCEL_RQ else _MESSAGE_ID
+        _RESPONDED_ID if field & RESPONSE or field == CommandField.C_CANCEL_RQ else MESSAGE_ID
     )
     return Command(
         field,
         _number(elements, id_element),
         _number(elements, _DATASET_TYPE) != NO_DATASET,
         elements.get(_SOP_CLASS) or elements.get(0x0003, b""),
-        elements.get(_SOP_INSTANCE) or elements.get(0x1001, b""),
+        elements.get(SOP_INSTANCE) or elements.get(0x1001, b""),
         _optional_number(elements, _ACTION_TYPE, _EVENT_TYPE),
         _optional_number(elements, _STATUS),
     )
 
 
-class Decoder:
-    """`decode` for the commands of one association.
-
-    Those of a series differ in Message ID and SOP Instance UID alone, so most are read by comparing
-    everything else with the C-STORE-RQ before.
-    """
-
-    __slots__ = ("_after_id", "_before_id", "_command", "_rest", "_uid_length_at")
-
-    def __init__(self) -> None:
-        self._command: Command | None = None
-        self._before_id = self._after_id = self._rest = b""
-        """What came between Command Group Length and the Message ID, between that and the length of the
-        SOP Instance UID, and after it."""
-        self._uid_length_at = 0
-
-    def decode(self, data: bytes) -> Command:
-        """Read a command set as `decode` does.
-
-        Raises:
-            ProtocolError: It is none.
-        """
-        return self._decode_alike(data) or self._remember(data, decode(data))
-
-    def _decode_alike(self, data: bytes) -> Command | None:
-        command, at = self._command, self._uid_length_at
-        if command is None or len(data) < at + _UL.size:
-            return None
-        id_at = _GROUP_LENGTH.size + len(self._before_id)
-        uid_at = at + _UL.size
-        uid_end = uid_at + _UL.unpack_from(data, at)[0]
-        if (
-            not uid_at < uid_end <= len(data)
-            or data[: _ELEMENT.size] != _GROUP_LENGTH_HEADER
-            or data[_GROUP_LENGTH.size : id_at] != self._before_id
-            or data[id_at + _US.size : at] != self._after_id
-            or data[uid_end:] != self._rest
-        ):
-            return None
-        return Command(
-            command.field,
-            _US.unpack_from(data, id_at)[0],
-            command.has_dataset,
-            command.sop_class,
-            data[uid_at:uid_end],
-            command.type_id,
-            command.status,
-        )
-
-    def _remember(self, data: bytes, command: Command) -> Command:
-        """Keep a C-STORE-RQ that is as PS3.7 table 9.3-1 and section 6.3.1 have it: elements in their order, each once."""
-        self._command = None
-        self._before_id = self._after_id = self._rest = b""
-        if len(data) > MAX_KEPT_BYTES:
-            return command
-        found = tuple(_positions(data))
-        elements = [element for element, *_ in found]
-        values = {element: (at, length) for element, at, length in found}
-        if (
-            command.field == CommandField.C_STORE_RQ
-            and elements == sorted(values)
-            and elements[0] == 0
-            and values.keys() >= {_MESSAGE_ID, _SOP_INSTANCE}
-            and data[: _ELEMENT.size] == _GROUP_LENGTH_HEADER
-        ):
-            id_at, _ = values[_MESSAGE_ID]
-            uid_at, uid_length = values[_SOP_INSTANCE]
-            self._uid_length_at = uid_at - _UL.size
-            self._before_id = data[_GROUP_LENGTH.size : id_at]
-            self._after_id = data[id_at + _US.size : self._uid_length_at]
-            self._rest = data[uid_at + uid_length :]
-            self._command = command
-        return command
-
-
-def _positions(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield element number, place and length of each value of a command set that `decode` has read."""
-    at = 0
-    while at < len(data):
-        _, element, length = _ELEMENT.unpack_from(data, at)
-        at += _ELEMENT.size
-        yield element, at, length
-        at += length
-
-
 def _number(elements: dict[int, bytes], element: int) -> int:
     value = elements.get(element)
-    if value is None or len(value) != _US.size:
+    if value is None or len(value) != US.size:
         _bad(f"(0000,{element:04X}) is missing or not a number")
-    return int(_US.unpack(value)[0])
+    return int(US.unpack(value)[0])
 
 
 def _optional_number(elements: dict[int, bytes], *names: int) -> int | None:
     """Return the first of `names` that is there and a number."""
     for name in names:
         value = elements.get(name)
-        if value is not None and len(value) == _US.size:
-            return int(_US.unpack(value)[0])
+        if value is not None and len(value) == US.size:
+            return int(US.unpack(value)[0])
     return None
 
 
@@ -229,30 +139,31 @@ def encode_response(command: Command, status: Status, comment: str = "") -> byte
         status: Its outcome.
         comment: Error Comment (0000,0902), at most 64 ASCII characters: what the sender's operator sees.
     """
-    instance = _uid(_SOP_INSTANCE, command.sop_instance)
-    before, after = _around_id(
-        command.field, command.sop_class, int(status), comment, len(instance)
-    )
-    return before + _US.pack(command.message_id) + after + instance
+    instance = _uid(SOP_INSTANCE, command.sop_instance)
+    before, after = around_id(command.field, command.sop_class, int(status), comment, len(instance))
+    return before + US.pack(command.message_id) + after + instance
 
 
 @lru_cache(maxsize=64)
-def _around_id(
+def around_id(
     field: int, sop_class: bytes, status: int, comment: str, instance_length: int
 ) -> tuple[bytes, bytes]:
-    """Return what comes before the value of (0000,0120), and what comes between it and (0000,1000)."""
+    """Return what comes before the value of (0000,0120), and what comes between it and (0000,1000).
+
+    The length of all, (0000,0000), stands in the first; `instance_length` is that of (0000,1000), header included.
+    """
     before = (
         _uid(_SOP_CLASS, sop_class)
         + _US_ELEMENT.pack(0, _FIELD, 2, field | RESPONSE)
-        + _ELEMENT.pack(0, _RESPONDED_ID, 2)
+        + ELEMENT.pack(0, _RESPONDED_ID, 2)
     )
     after = (
         _US_ELEMENT.pack(0, _DATASET_TYPE, 2, NO_DATASET)
         + _US_ELEMENT.pack(0, _STATUS, 2, status)
         + _text(0x0902, comment)
     )
-    length = len(before) + _US.size + len(after) + instance_length
-    return _GROUP_LENGTH.pack(0, 0, 4, length) + before, after
+    length = len(before) + US.size + len(after) + instance_length
+    return GROUP_LENGTH.pack(0, 0, 4, length) + before, after
 
 
 def encode_event_report(
@@ -263,13 +174,13 @@ def encode_event_report(
         (
             _uid(_SOP_CLASS, sop_class.encode()),
             _US_ELEMENT.pack(0, _FIELD, 2, CommandField.N_EVENT_REPORT_RQ),
-            _US_ELEMENT.pack(0, _MESSAGE_ID, 2, message_id),
+            _US_ELEMENT.pack(0, MESSAGE_ID, 2, message_id),
             _US_ELEMENT.pack(0, _DATASET_TYPE, 2, NO_DATASET - 1),
-            _uid(_SOP_INSTANCE, sop_instance.encode()),
+            _uid(SOP_INSTANCE, sop_instance.encode()),
             _US_ELEMENT.pack(0, _EVENT_TYPE, 2, event_type),
         )
     )
-    return _GROUP_LENGTH.pack(0, 0, 4, len(elements)) + elements
+    return GROUP_LENGTH.pack(0, 0, 4, len(elements)) + elements
 
 
 def _uid(element: int, value: bytes) -> bytes:
@@ -277,7 +188,7 @@ def _uid(element: int, value: bytes) -> bytes:
     if uid_fault(value):
         return b""
     padded = value + b"\0" * (len(value) % 2)
-    return _ELEMENT.pack(0, element, len(padded)) + padded
+    return ELEMENT.pack(0, element, len(padded)) + padded
 
 
 def _text(element: int, value: str) -> bytes:
@@ -285,4 +196,4 @@ def _text(element: int, value: str) -> bytes:
         return b""
     encoded = value[:64].encode("ascii", "replace")
     encoded += b" " * (len(encoded) % 2)
-    return _ELEMENT.pack(0, element, len(encoded)) + encoded
+    return ELEMENT.pack(0, element, len(encoded)) + encoded

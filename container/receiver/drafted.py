@@ -14,7 +14,8 @@ from contract.reasons import WireReason
 from receiver.batch import MAX_INSTANCE_BYTES
 from receiver.filemeta import file_meta
 from receiver.memory import Claim
-from receiver.ports import Draft, Identity, Origin, StoreError
+from receiver.ports import Draft, Identity, Origin, Part, StoreError
+from receiver.records import Described
 
 FLUSH_BYTES = 96 * 1024
 """Written at once at the least: a piece of a fragment is not worth a system call of its own."""
@@ -23,11 +24,11 @@ FLUSH_BYTES = 96 * 1024
 class DraftStore(Protocol):
     """What a drafted instance needs of the landing."""
 
-    def store_draft(self, instance: DraftedInstance, draft: Draft) -> bool:
+    def store_draft(self, instance: Described, draft: Draft) -> bool:
         """Name a complete draft, durably, and record it; False if it is known already."""
 
     def keep_refused_draft(
-        self, instance: DraftedInstance, draft: Draft, reason: WireReason, detail: str
+        self, instance: Described, draft: Draft, reason: WireReason, detail: str
     ) -> None:
         """Keep the bytes of a refused instance; never raises."""
 
@@ -36,9 +37,25 @@ class DraftedInstance:
     """The product's `ports.Assembly` for storage that takes drafts."""
 
     def __init__(
-        self, store: DraftStore, claim: Claim, draft: Draft, identity: Identity, origin: Origin
+        self,
+        store: DraftStore,
+        claim: Claim,
+        draft: Draft,
+        identity: Identity,
+        origin: Origin,
+        *,
+        part: Part | None = None,
     ) -> None:
-        """Start with the file meta; waits for the window as any other bytes wait for memory."""
+        """Start with the file meta, or with what the draft holds; waits for the window as others for memory.
+
+        Args:
+            store: The landing.
+            claim: Of the window.
+            draft: Where the bytes go.
+            identity: What the file meta tells.
+            origin: Who sends it.
+            part: What has come; the draft holds the first of it.
+        """
         self.identity = identity
         self.origin = origin
         self.size = 0
@@ -51,13 +68,18 @@ class DraftedInstance:
         self._error: StoreError | None = None
         self._window = claim.acquire().view
         self._filled = 0
-        meta = file_meta(
-            sop_class_uid=identity.sop_class_uid,
-            sop_instance_uid=identity.sop_instance_uid,
-            transfer_syntax_uid=identity.transfer_syntax_uid,
-        )
-        self._window[: len(meta)] = meta
-        self.size = self._filled = len(meta)
+        if part is None:
+            content = file_meta(
+                sop_class_uid=identity.sop_class_uid,
+                sop_instance_uid=identity.sop_instance_uid,
+                transfer_syntax_uid=identity.transfer_syntax_uid,
+            )
+        else:
+            content = part.held
+            self.size, self.crc64nvme, self._error = part.size, part.crc64nvme, part.failure
+        self._window[: len(content)] = content
+        self._filled = len(content)
+        self.size += len(content)
 
     def space(self, wanted: int) -> memoryview:
         """Return what the window has left."""

@@ -28,15 +28,18 @@ def file_meta(*, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid:
     be written as its Latin-1 bytes.
     """
     instance = _padded(sop_instance_uid, b"\0")
-    before, after = _around_instance(sop_class_uid, len(instance), transfer_syntax_uid)
+    before, after = around_instance(sop_class_uid, len(instance), transfer_syntax_uid)
     return before + instance + after
 
 
 @lru_cache(maxsize=256)
-def _around_instance(
+def around_instance(
     sop_class_uid: str, instance_length: int, transfer_syntax_uid: str
 ) -> tuple[bytes, bytes]:
-    """Return all that comes before the value of Media Storage SOP Instance UID, and all after it."""
+    """Return all that comes before the value of Media Storage SOP Instance UID, and all after it.
+
+    Its length stands in the first: at its end, and in the group's length (0002,0000).
+    """
     version = _LONG.pack(2, 0x0001, b"OB", 0, 2) + b"\x00\x01"
     before = version + _uid(0x0002, sop_class_uid) + _SHORT.pack(2, 0x0003, b"UI", instance_length)
     after = (

@@ -72,6 +72,15 @@ class Fragments:
         """Say that the next fragment is a message's first."""
         self._empty = 0
 
+    @property
+    def left(self) -> int:
+        """Bytes of the current PDU beyond the current fragment."""
+        return self._left
+
+    def go_on(self, context_id: int, control: int, length: int, left: int) -> None:
+        """Go on in a fragment of which `length` bytes are to come, and then `left` bytes of its PDU."""
+        self.context_id, self.control, self.length, self._left = context_id, control, length, left
+
     def next(self) -> None:
         """Read the header of the next fragment.
 

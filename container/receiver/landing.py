@@ -8,10 +8,11 @@ journal, and only then `commit` returns and the caller counts and responds.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from typing import TypeVar
 
 from awscrt.checksums import crc64nvme
 
@@ -23,7 +24,8 @@ from receiver.batch import Batch, Batches, Ticket
 from receiver.drafted import DraftedInstance
 from receiver.journal import Journal, open_journals
 from receiver.malloc import give_back
-from receiver.memory import Memory, worker_budget
+from receiver.memory import MINIMUM_BYTES, Memory, worker_budget
+from receiver.native import Files, make_files, windows_bytes
 from receiver.ports import (
     Assembly,
     Counters,
@@ -33,15 +35,19 @@ from receiver.ports import (
     Landing,
     Log,
     Origin,
+    Part,
     PartsSink,
+    Received,
     StoreError,
 )
 from receiver.recent import Entry, RecentContents
-from receiver.records import encode_refusal, encode_row, object_metadata
+from receiver.records import Described, encode_refusal, encode_row, object_metadata
 from receiver.seal import ManifestWriter, Seal, prepare
 from receiver.settings import Settings
 from receiver.sinks.choose import make_sink
 from receiver.uploads import PartsInFlight
+
+_Asked = TypeVar("_Asked")
 
 TRIM_INTERVAL_S = 2.0
 """Memory that nothing used for so long after a burst goes back to the system."""
@@ -66,9 +72,12 @@ def make_landing(
         log: Of this worker.
     """
     budget = worker_budget(memory_mib=settings.memory_mib, workers=settings.worker_count)
+    sink = make_sink(settings.landing_url)
+    if isinstance(sink, DraftSink):
+        budget -= windows_bytes()
     return BatchedLanding(
-        sink=make_sink(settings.landing_url),
-        memory=Memory(budget),
+        sink=sink,
+        memory=Memory(max(budget, MINIMUM_BYTES)),
         batches=Batches(
             age_s=settings.batch_age_s,
             idle_s=settings.batch_idle_s,
@@ -117,6 +126,7 @@ class BatchedLanding:
         self._sink = sink
         self._drafts = sink if isinstance(sink, DraftSink) else None
         self._parts = None if isinstance(sink, DraftSink) else sink
+        self._files = make_files(sink.root) if isinstance(sink, DraftSink) else None
         self._memory = memory
         self._batches = batches
         self._journals = journals
@@ -137,16 +147,36 @@ class BatchedLanding:
 
     def begin(self, identity: Identity, origin: Origin) -> Assembly:
         """Start an instance."""
-        draft = self._drafts.draft() if self._drafts is not None else None
+        if self._drafts is not None:
+            return self._draft_instance(self._drafts.draft(), identity, origin)
         claim = self._memory.claim(origin.senders)
         try:
-            if draft is None:
-                return Instance(self, claim, identity, origin)
-            return DraftedInstance(self, claim, draft, identity, origin)
+            return Instance(self, claim, identity, origin)
         except BaseException:
             claim.close()
-            if draft is not None:
-                draft.discard()
+            raise
+
+    @property
+    def files(self) -> Files | None:
+        """What the part in C needs to receive instances here."""
+        return self._files
+
+    def resume(self, identity: Identity, origin: Origin, part: Part) -> Assembly:
+        """Take over the part of an instance that has come."""
+        if self._drafts is None:
+            raise AssertionError
+        draft = self._drafts.adopt(part.fd, part.size)
+        return self._draft_instance(draft, identity, origin, part)
+
+    def _draft_instance(
+        self, draft: Draft, identity: Identity, origin: Origin, part: Part | None = None
+    ) -> Assembly:
+        claim = self._memory.claim(origin.senders)
+        try:
+            return DraftedInstance(self, claim, draft, identity, origin, part=part)
+        except BaseException:
+            claim.close()
+            draft.discard()
             raise
 
     def tick(self) -> None:
@@ -215,7 +245,7 @@ class BatchedLanding:
         if self._recent.holds(entry):
             return False
         size, crc = instance.size, instance.crc64nvme
-        ticket = self._admit(partial(self._batches.admit, size))
+        ticket = self._admit(self._batches.admit, size)
         try:
             self._sink.put(
                 ticket.key,
@@ -232,19 +262,38 @@ class BatchedLanding:
             raise
         return True
 
-    def store_draft(self, instance: DraftedInstance, draft: Draft) -> bool:
+    def store_draft(self, instance: Described, draft: Draft) -> bool:
         """Name a complete draft, durably, and record it; see `Assembly.commit`."""
         entry = self._entry(instance)
         if self._recent.holds(entry):
             return False
         size = instance.size
-        ticket = self._admit(partial(self._batches.admit, size))
+        ticket = self._admit(self._batches.admit, size)
         try:
             draft.publish(ticket.key, size=size)
             self._record(ticket, instance, entry)
         except BaseException:
             self._settle(ticket, size)
             raise
+        return True
+
+    def store_file(self, instance: Received, fd: int) -> bool:
+        """Name a complete file without a name, durably, and record it."""
+        if self._drafts is None:  # without `files` nobody has one
+            raise AssertionError
+        try:
+            entry = self._entry(instance)
+            if self._recent.holds(entry):
+                return False
+            ticket = self._admit(self._batches.admit, instance.size)
+            try:
+                self._drafts.publish(fd, ticket.key)
+                self._record(ticket, instance, entry)
+            except BaseException:
+                self._settle(ticket, instance.size)
+                raise
+        finally:
+            os.close(fd)
         return True
 
     def start_upload(self, instance: Instance, bytes_per_s: float) -> PartsInFlight:
@@ -255,7 +304,7 @@ class BatchedLanding:
         """
         if self._parts is None:  # such a sink's instances are drafts
             raise AssertionError
-        ticket = self._admit(partial(self._batches.admit_upload, bytes_per_s))
+        ticket = self._admit(self._batches.admit_upload, bytes_per_s)
         try:
             upload = self._parts.start_upload(
                 ticket.key,
@@ -302,7 +351,7 @@ class BatchedLanding:
         self._keep_refused(instance, save if body else None, reason, detail)
 
     def keep_refused_draft(
-        self, instance: DraftedInstance, draft: Draft, reason: WireReason, detail: str
+        self, instance: Described, draft: Draft, reason: WireReason, detail: str
     ) -> None:
         """Name what was received and store why it was refused."""
         size = instance.size
@@ -312,7 +361,7 @@ class BatchedLanding:
 
     def _keep_refused(
         self,
-        instance: Instance | DraftedInstance,
+        instance: Described,
         save: Callable[[str, float], None] | None,
         reason: WireReason,
         detail: str,
@@ -336,11 +385,11 @@ class BatchedLanding:
 
     # Under the lock: a few decisions and one write to a memory file, nothing that waits.
 
-    def _admit(self, choose: Callable[[float], Ticket | None]) -> Ticket:
+    def _admit(self, choose: Callable[[_Asked, float], Ticket | None], asked: _Asked) -> Ticket:
         with self._lock:
             if self._closed:
                 raise StoreError(WireReason.DRAINING, "landing closed")
-            ticket = choose(self._clock())
+            ticket = choose(asked, self._clock())
             if ticket is None:
                 raise StoreError(WireReason.STORAGE_FAILED, "every batch waits for its manifest")
             batch = ticket.batch
@@ -354,7 +403,7 @@ class BatchedLanding:
             self._log.debug("batch_opened", batch=str(batch.id))
         return ticket
 
-    def _record(self, ticket: Ticket, instance: Instance | DraftedInstance, entry: Entry) -> None:
+    def _record(self, ticket: Ticket, instance: Described, entry: Entry) -> None:
         now = self._clock()
         row = encode_row(instance, key=ticket.key, now=now)
         batch = ticket.batch
@@ -365,7 +414,7 @@ class BatchedLanding:
             self._batches.settle(ticket, now, size=instance.size, acked=True)
         self._recent.add(entry)
 
-    def _entry(self, instance: Instance | DraftedInstance) -> Entry:
+    def _entry(self, instance: Described) -> Entry:
         return self._recent.entry(
             instance.identity.sop_instance_uid, instance.size, instance.crc64nvme
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from contract.reasons import WireReason
+from receiver.alike import Decoder
 from receiver.associate import ContextResult
 from receiver.commitments import Commitments, judge_action, refuse
 from receiver.dimse import (
@@ -14,7 +15,6 @@ from receiver.dimse import (
     RESPONSE,
     Command,
     CommandField,
-    Decoder,
     encode_response,
 )
 from receiver.pdu import (
@@ -25,8 +25,9 @@ from receiver.pdu import (
     encode_command,
 )
 from receiver.responses import Responses
+from receiver.series import Series, Unfinished
 from receiver.status import Status
-from receiver.store import Reception, Refusal, StoreService, judge_command
+from receiver.store import Reception, Refusal, StoreService, judge_command, note_bug
 from receiver.syntaxes import STORAGE_COMMITMENT, uid_text
 
 MAX_CANCELS = 64
@@ -38,6 +39,7 @@ class Messages:
 
     Attributes:
         responses: Where operations are run and answered.
+        series: The instances that the part in C receives; None where it cannot.
 
     Args:
         service: What operations need.
@@ -60,8 +62,9 @@ class Messages:
         self._maximum_length = maximum_length
         self.responses = responses
         self._commitments = commitments
+        self.series: Series | None = None
         self._cancels = 0
-        self._decode = Decoder().decode
+        self._decoder = Decoder()
         self._operations: dict[int, Callable[[Command, ContextResult], None]] = {
             CommandField.C_ECHO_RQ: self._echo,
             CommandField.C_STORE_RQ: self._store,
@@ -130,7 +133,7 @@ class Messages:
                 raise _order(f"command set of more than {MAX_COMMAND_BYTES} bytes")
             pieces.append(take(fragments.length))
             if fragments.control & PDV_LAST:
-                return self._decode(b"".join(pieces)), context
+                return self._decoder.decode(b"".join(pieces)), context
             fragments.next()
 
     def _echo(self, command: Command, context: ContextResult) -> None:
@@ -141,7 +144,7 @@ class Messages:
         elif uid_text(command.sop_class) != context.abstract_syntax:
             status = Status.SOP_CLASS_NOT_SUPPORTED
         self._service.tally.echoed += 1
-        self._answer(command, context, status)
+        self.answer(command, context, status)
 
     def _store(self, command: Command, context: ContextResult) -> None:
         refusal = judge_command(command, context)
@@ -154,9 +157,25 @@ class Messages:
         reception = Reception(self._service, command, context, refusal)
         if command.has_dataset:
             reception.receive()
+        self._conclude(reception, command, context)
+
+    def resume(self, unfinished: Unfinished) -> None:
+        """Go on with an instance of a series, and answer it.
+
+        Raises:
+            PduArrivedError: Another PDU came within it.
+            ProtocolError: It is broken.
+            StreamEndedError: Its rest will not come.
+        """
+        unfinished.reception.receive()
+        self._conclude(*unfinished)
+
+    def _conclude(self, reception: Reception, command: Command, context: ContextResult) -> None:
         self.responses.submit(
             command.message_id, partial(self._outcome, reception, command, context)
         )
+        if self.series is not None and reception.is_sound:
+            self.series.expect(self._decoder.alike, context)
 
     def _commit(self, command: Command, context: ContextResult) -> None:
         answer, link = judge_action(command), None
@@ -187,16 +206,7 @@ class Messages:
             status, comment = reception.store()
         except Exception as error:  # noqa: BLE001 - on a thread of its own nobody else would see it
             reception.discard()
-            status, comment = Status.PROCESSING_FAILURE, WireReason.INTERNAL.value
-            self._service.counters.add("failed_stores")
-            self._service.counters.add_reason(WireReason.INTERNAL)
-            self._service.tally.failed += 1
-            self._service.log.error(  # noqa: TRY400 - a traceback might quote what was received
-                "store_failed",
-                **self._service.sender,
-                reason=WireReason.INTERNAL.value,
-                detail=type(error).__name__,
-            )
+            status, comment = note_bug(self._service, error)
         return self._encode(command, context, status, comment)
 
     def _cancel(self, command: Command, context: ContextResult) -> None:
@@ -225,7 +235,7 @@ class Messages:
             reason=WireReason.OP_UNEXPECTED.value,
             operation=name,
         )
-        self._answer(command, context, Status.UNRECOGNIZED_OPERATION)
+        self.answer(command, context, Status.UNRECOGNIZED_OPERATION)
 
     def _skip_dataset(self, context: ContextResult) -> None:
         for _ in self._dataset_pieces(context):
@@ -241,8 +251,11 @@ class Messages:
             yield from self._service.stream.pieces(fragments.length)
             last = bool(fragments.control & PDV_LAST)
 
-    def _answer(self, command: Command, context: ContextResult, status: Status) -> None:
-        response = self._encode(command, context, status)
+    def answer(
+        self, command: Command, context: ContextResult, status: Status, comment: str = ""
+    ) -> None:
+        """Answer a request."""
+        response = self._encode(command, context, status, comment)
         self.responses.submit(command.message_id, lambda: response)
 
     def _encode(

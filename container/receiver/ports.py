@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from contract.reasons import WireReason
+from receiver.native import Files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,46 @@ class StoreError(Exception):
 
 class ObjectExistsError(StoreError):
     """Something lies under the key already, and it is surely not of this call's attempts."""
+
+
+class Received(NamedTuple):
+    """A whole instance in a file without a name.
+
+    Attributes:
+        identity: What it is.
+        origin: Who sent it.
+        size: Its bytes, file meta included.
+        crc64nvme: Checksum of them.
+    """
+
+    identity: Identity
+    origin: Origin
+    size: int
+    crc64nvme: int
+
+
+class Part(NamedTuple):
+    """What has come of an instance into a file without a name.
+
+    Attributes:
+        fd: Descriptor of the file; its owner goes with it.
+        size: Bytes in the file.
+        crc64nvme: Checksum of them.
+        meta_bytes: Of the file meta, with which they start.
+        held: Bytes that follow, not in the file yet.
+        study_instance_uid: From the header, which was judged if it is not empty.
+        series_instance_uid: Likewise.
+        failure: Why nothing more can be written.
+    """
+
+    fd: int
+    size: int
+    crc64nvme: int
+    meta_bytes: int
+    held: bytes
+    study_instance_uid: str
+    series_instance_uid: str
+    failure: StoreError | None
 
 
 class Assembly(Protocol):
@@ -134,6 +175,20 @@ class Landing(Protocol):
 
         Raises:
             StoreError: The worker is going away.
+        """
+
+    @property
+    def files(self) -> Files | None:
+        """What the part in C needs to receive instances here; None if it cannot."""
+
+    def store_file(self, instance: Received, fd: int) -> bool:
+        """Do what `Assembly.commit` does with a file without a name; closes `fd` in any case."""
+
+    def resume(self, identity: Identity, origin: Origin, part: Part) -> Assembly:
+        """Take over the part of an instance that has come; waits as `begin` does.
+
+        Raises:
+            StoreError: As `begin`; the part is gone.
         """
 
     def tick(self) -> None:
@@ -242,12 +297,22 @@ class Draft(Protocol):
 class DraftSink(Sink, Protocol):
     """Storage that takes an object piece by piece, before anything is known of it."""
 
+    @property
+    def root(self) -> int:
+        """Descriptor of a directory on whose file system drafts are."""
+
     def draft(self) -> Draft:
         """Start an object.
 
         Raises:
             StoreError: It could not be started.
         """
+
+    def adopt(self, fd: int, size: int) -> Draft:
+        """Take over a file without a name that was made in `root` and has `size` bytes."""
+
+    def publish(self, fd: int, key: str) -> None:
+        """Do what `Draft.publish` does with a whole file without a name."""
 
 
 class Counters(Protocol):

@@ -16,8 +16,13 @@ from receiver.ports import Identity, Origin
 class Described(Protocol):
     """An instance as far as records need it."""
 
-    identity: Identity
-    origin: Origin
+    @property
+    def identity(self) -> Identity:
+        """What it is."""
+
+    @property
+    def origin(self) -> Origin:
+        """Who sent it."""
 
     @property
     def size(self) -> int:
@@ -35,21 +40,16 @@ def encode_crc64nvme(crc: int) -> str:
 
 def encode_row(instance: Described, *, key: str, now: float) -> bytes:
     """Return the manifest row of an instance that lies under `key`."""
-    identity, origin = instance.identity, instance.origin
-    return manifest.encode_row(
-        key=key,
-        sop_instance_uid=identity.sop_instance_uid,
-        sop_class_uid=identity.sop_class_uid,
-        transfer_syntax_uid=identity.transfer_syntax_uid,
-        study_instance_uid=identity.study_instance_uid,
-        series_instance_uid=identity.series_instance_uid,
-        size=instance.size,
-        crc64nvme=encode_crc64nvme(instance.crc64nvme),
-        calling_ae_title=origin.calling_ae_title,
-        called_ae_title=origin.called_ae_title,
-        peer=origin.peer,
-        received_at=round(now, 3),
+    sop_class, sop_instance, syntax, study, series = instance.identity
+    origin = instance.origin
+    template = manifest.row_template(
+        (sop_class, syntax, study, series),
+        (origin.calling_ae_title, origin.called_ae_title, origin.peer),
     )
+    crc = encode_crc64nvme(instance.crc64nvme)
+    # Neither a key nor a UID that was checked nor base64 has what JSON would escape.
+    row = template % (f'"{key}"', f'"{sop_instance}"', instance.size, f'"{crc}"', f"{now:.3f}")
+    return row.encode()
 
 
 def object_metadata(instance: Described, *, now: float) -> Mapping[str, str]:

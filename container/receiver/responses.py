@@ -90,7 +90,7 @@ class Responses:
             work: Returns the PDUs of the response; must not raise.
         """
         if self._window == 1:
-            self._finish(self._sender.send(work()))
+            self.respond(work())
             return
         operation = _Operation(message_id, work)
         with self._changed:
@@ -99,6 +99,21 @@ class Responses:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._window, thread_name_prefix="store")
         self._executor.submit(self._run, operation)
+
+    def respond(self, response: bytes) -> None:
+        """Send the response to an operation that ran on the association's own thread; for a window of 1."""
+        if not self._sender.send(response):
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Send nothing more: the peer is gone, or did not take a response in time."""
+        self.broken = True
+        self._wake_reader()
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether no window was granted: one operation at a time."""
+        return self._window == 1
 
     def drain(self) -> None:
         """Wait until every operation is answered."""
@@ -127,5 +142,4 @@ class Responses:
 
     def _finish(self, sent: bool) -> None:  # noqa: FBT001 - the outcome of the call in its argument
         if not sent:
-            self.broken = True
-            self._wake_reader()
+            self.give_up()

@@ -21,7 +21,16 @@ from receiver.header import (
     HeaderWalk,
 )
 from receiver.pdu import PDV_COMMAND, PDV_LAST, AbortReason, ProtocolError
-from receiver.ports import Assembly, Counters, Identity, Landing, Log, Origin, StoreError
+from receiver.ports import (
+    Assembly,
+    Counters,
+    Identity,
+    Landing,
+    Log,
+    Origin,
+    Part,
+    StoreError,
+)
 from receiver.status import Status
 from receiver.stream import LOOKAHEAD_BYTES, Stream
 from receiver.syntaxes import (
@@ -135,7 +144,17 @@ class Reception:
         command: Command,
         context: ContextResult,
         refusal: Refusal | None,
+        part: Part | None = None,
     ) -> None:
+        """Prepare for an instance.
+
+        Args:
+            service: What it needs.
+            command: Its request.
+            context: Its presentation context.
+            refusal: Why it is not stored, whatever it is.
+            part: What has come of it already, by series.py.
+        """
         self._service = service
         self._context_id = context.context_id
         # Where nothing is wrong with the command its UIDs are fit to be shown, and the class is the context's.
@@ -156,11 +175,17 @@ class Reception:
         self._sound = False
         """Judged, and not refused."""
         self._assembly: Assembly | None = None
+        self._part = part
         self._meta_bytes = 0
         self._received_at = 0.0
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether its header was judged and nothing was wrong."""
+        return self._sound
+
     def receive(self) -> None:
-        """Read the data set to its last fragment.
+        """Read the data set, or what is to come of it, to its last fragment.
 
         Raises:
             PduArrivedError: The peer releases or aborts instead.
@@ -168,8 +193,8 @@ class Reception:
             StreamEndedError: The rest will not come.
         """
         try:
-            self._begin()
-            self._receive_fragments(self._service.fragments)
+            last = self._begin() if self._part is None else self._resume(self._part)
+            self._receive_fragments(self._service.fragments, last=last)
         except BaseException:
             self._drop()
             raise
@@ -177,8 +202,7 @@ class Reception:
         if not self._judged and self._failure is None:
             self._judge()
 
-    def _receive_fragments(self, fragments: Fragments) -> None:
-        last = False
+    def _receive_fragments(self, fragments: Fragments, *, last: bool) -> None:
         while not last:
             fragments.next()
             if fragments.context_id != self._context_id:
@@ -213,41 +237,46 @@ class Reception:
             is_new = assembly.commit()
         except StoreError as error:
             return self._fail(error)
-        if not is_new:
-            return self._answer_again(size)
-        latency_s = time.monotonic() - self._received_at
-        # Before the response: whoever was told Success is in the count.
-        service.counters.add_stored(size, latency_s)
-        service.tally.stored += 1
-        service.tally.stored_bytes += size
-        if service.log.is_debug:
-            service.log.debug(
-                "instance_stored",
-                association_id=service.origin.association_id,
-                sop_instance_uid=self._identity.sop_instance_uid,
-                size_bytes=size,
-                durable_ms=round(latency_s * 1000, 1),
-            )
-        return Status.SUCCESS, ""
+        if is_new:
+            return note_stored(service, self._identity, size, self._received_at)
+        return note_duplicate(service, self._identity, size)
 
-    def _answer_again(self, size: int) -> tuple[Status, str]:
-        service = self._service
-        service.counters.add("duplicates_answered")
-        service.tally.duplicates += 1
-        service.log.info(
-            "duplicate_answered",
-            association_id=service.origin.association_id,
-            sop_instance_uid=self._identity.sop_instance_uid,
-            size_bytes=size,
-        )
-        return Status.SUCCESS, ""
-
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
+        """Start to receive; return whether the last fragment has come."""
         try:
             self._assembly = self._service.landing.begin(self._identity, self._service.origin)
             self._meta_bytes = self._assembly.size
         except StoreError as error:
             self._failure = error
+        return False
+
+    def _resume(self, part: Part) -> bool:
+        """Go on with a part; return whether the last fragment has come."""
+        service = self._service
+        try:
+            self._assembly = service.landing.resume(self._identity, service.origin, part)
+            self._meta_bytes = part.meta_bytes
+        except StoreError as error:
+            self._failure = error
+        if part.failure is not None:
+            self._failure = part.failure
+            self._drop()
+        if part.study_instance_uid:
+            self._identity = self._identity._replace(
+                study_instance_uid=part.study_instance_uid,
+                series_instance_uid=part.series_instance_uid,
+            )
+            self._walk.done = self._judged = self._sound = True
+            if self._assembly is not None:
+                self._assembly.identify(self._identity)
+        else:  # all of the data set that came is held
+            self._walk.feed(memoryview(part.held)[part.meta_bytes :])
+            if self._walk.done:
+                self._judge()
+        fragments = service.fragments
+        if fragments.length:
+            return self._receive_content(fragments)
+        return bool(fragments.control & PDV_LAST)
 
     def _receive_content(self, fragments: Fragments) -> bool:
         """Receive the current fragment; return whether it is the data set's last."""
@@ -318,18 +347,77 @@ class Reception:
 
     def _fail(self, error: StoreError) -> tuple[Status, str]:
         self._drop()
-        service = self._service
-        service.counters.add("failed_stores")
-        service.counters.add_reason(error.reason)
-        service.tally.failed += 1
-        service.log.error(
-            "store_failed",
-            **service.sender,
-            reason=error.reason.value,
-            detail=error.detail,
-            sop_instance_uid=self._identity.sop_instance_uid,
+        return fail(self._service, self._identity, error)
+
+
+def note_stored(
+    service: StoreService, identity: Identity, size: int, received_at: float
+) -> tuple[Status, str]:
+    """Count and log an instance that may be acknowledged; return the status and a comment on it.
+
+    Args:
+        service: Where.
+        identity: What it is.
+        size: Its bytes.
+        received_at: When its last fragment had come (`time.monotonic()`).
+    """
+    latency_s = time.monotonic() - received_at
+    # Before the response: whoever was told Success is in the count.
+    service.counters.add_stored(size, latency_s)
+    tally = service.tally
+    tally.stored += 1
+    tally.stored_bytes += size
+    if service.log.is_debug:
+        service.log.debug(
+            "instance_stored",
+            association_id=service.origin.association_id,
+            sop_instance_uid=identity.sop_instance_uid,
+            size_bytes=size,
+            durable_ms=round(latency_s * 1000, 1),
         )
-        return Status.OUT_OF_RESOURCES, error.reason.value
+    return Status.SUCCESS, ""
+
+
+def note_duplicate(service: StoreService, identity: Identity, size: int) -> tuple[Status, str]:
+    """Count and log an instance that was stored a moment ago; return the status and a comment on it."""
+    service.counters.add("duplicates_answered")
+    service.tally.duplicates += 1
+    service.log.info(
+        "duplicate_answered",
+        association_id=service.origin.association_id,
+        sop_instance_uid=identity.sop_instance_uid,
+        size_bytes=size,
+    )
+    return Status.SUCCESS, ""
+
+
+def fail(service: StoreService, identity: Identity, error: StoreError) -> tuple[Status, str]:
+    """Count and log an instance that could not be made durable; return the status and a comment on it."""
+    service.counters.add("failed_stores")
+    service.counters.add_reason(error.reason)
+    service.tally.failed += 1
+    service.log.error(
+        "store_failed",
+        **service.sender,
+        reason=error.reason.value,
+        detail=error.detail,
+        sop_instance_uid=identity.sop_instance_uid,
+    )
+    return Status.OUT_OF_RESOURCES, error.reason.value
+
+
+def note_bug(service: StoreService, error: Exception) -> tuple[Status, str]:
+    """Count and log an instance that was lost to a bug; return the status and a comment on it."""
+    service.counters.add("failed_stores")
+    service.counters.add_reason(WireReason.INTERNAL)
+    service.tally.failed += 1
+    service.log.error(
+        "store_failed",
+        **service.sender,
+        reason=WireReason.INTERNAL.value,
+        detail=type(error).__name__,  # its message might quote what was received
+    )
+    return Status.PROCESSING_FAILURE, WireReason.INTERNAL.value
 
 
 def refuse(service: StoreService, identity: Identity, refusal: Refusal) -> tuple[Status, str]:

@@ -91,6 +91,10 @@ class Stream:
         self._credit_s = credit_s
         self._earns = EARNED_S_PER_BYTE if earning else 0.0
 
+    def go_on(self, start: int, end: int, received: int) -> None:
+        """Go on where the part in C has come to, which shares the lookahead."""
+        self.start, self.end, self.received = start, end, received
+
     def wait_idle(self, is_cutting: Callable[[], bool]) -> None:
         """Wait for the first byte of a message, unless it is there already.
 

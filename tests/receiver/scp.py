@@ -86,6 +86,16 @@ class MemoryLanding:
         self.space_error: StoreError | None = None
         self.on_commit: Callable[[MemoryAssembly], None] = lambda _assembly: None
 
+    files = None
+
+    def store_file(self, *_arguments: object) -> bool:
+        """Nothing comes by the part in C."""
+        raise AssertionError
+
+    def resume(self, *_arguments: object) -> MemoryAssembly:
+        """Nothing comes by the part in C."""
+        raise AssertionError
+
     def begin(self, identity: Identity, origin: Origin) -> MemoryAssembly:
         """Start an instance."""
         return MemoryAssembly(self, identity, origin)

@@ -14,7 +14,8 @@ from pydicom.uid import UID
 from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dimse_primitives import C_STORE
 
-from receiver.dimse import Command, Decoder, decode, encode_response
+from receiver.alike import Decoder
+from receiver.dimse import Command, decode, encode_response
 from receiver.pdu import ProtocolError
 from receiver.status import Status
 from tests.receiver import wire

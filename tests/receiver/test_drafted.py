@@ -13,6 +13,7 @@ from receiver.drafted import DraftedInstance
 from receiver.filemeta import file_meta
 from receiver.memory import BLOCK_BYTES, MINIMUM_BYTES, Memory
 from receiver.ports import Draft, Identity, Origin, StoreError
+from receiver.records import Described
 from receiver.sinks.directory import DirectorySink
 
 IDENTITY = Identity(sop_class_uid="1.2", sop_instance_uid="1.2.3", transfer_syntax_uid="1.2.4")
@@ -27,12 +28,12 @@ class Store:
 
     kept: list[WireReason] = field(default_factory=list)
 
-    def store_draft(self, instance: DraftedInstance, draft: Draft) -> bool:
+    def store_draft(self, instance: Described, draft: Draft) -> bool:
         draft.publish(KEY, size=instance.size)
         return True
 
     def keep_refused_draft(
-        self, instance: DraftedInstance, draft: Draft, reason: WireReason, detail: str
+        self, instance: Described, draft: Draft, reason: WireReason, detail: str
     ) -> None:
         assert detail
         draft.publish(KEY, size=instance.size)

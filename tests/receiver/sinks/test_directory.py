@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -63,64 +66,92 @@ def test_nothing_is_ever_replaced(tmp_path: Path, sink: DirectorySink) -> None:
     assert b"first" == path.read_bytes()
 
 
+@pytest.fixture(scope="module")
+def watcher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile what sees the system calls of C and of Python alike."""
+    library = tmp_path_factory.mktemp("watcher") / "watcher.so"
+    source = Path(__file__).with_name("sync_watcher.c")
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-Wall", "-Werror", source, "-o", library, "-ldl"], check=True
+    )
+    return library
+
+
+_PUTS = """
+import sys
+from pathlib import Path
+from receiver import native
+from receiver.sinks.directory import DirectorySink
+native.IS_NATIVE = sys.argv[1] == "True"
+sink = DirectorySink(Path(sys.argv[2]))
+for key in sys.argv[3:]:
+    print("put", file=sys.stderr, flush=True)
+    sink.put(key, [memoryview(b"data")], size=4, crc64nvme=0, metadata={}, deadline=0.0)
+"""
+
+
+def _calls(watcher: Path, root: Path, *keys: str, is_native: bool) -> list[list[str]]:
+    """Return what each `put` of a process of its own syncs, makes and names, below `root`."""
+    process = subprocess.run(
+        [sys.executable, "-c", _PUTS, str(is_native), root, *keys],
+        env={
+            "LD_PRELOAD": str(watcher),
+            "PYTHONPATH": os.pathsep.join(("container", ".")),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = process.stderr.replace(str(root), "").split("put\n")[1:]
+    return [part.splitlines() for part in said]
+
+
+@pytest.mark.parametrize("is_native", [True, False])
 def test_file_and_every_new_directory_are_synced(
-    sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, watcher: Path, *, is_native: bool
 ) -> None:
     """Before `put` returns: the file before its name, each directory after its new entry."""
-    synced: list[str] = []
-    fsync = os.fsync
+    (calls,) = _calls(watcher, tmp_path, KEY, is_native=is_native)
 
-    def noting(fd: int) -> None:
-        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()).rpartition("/made/landing")[2])
-        fsync(fd)
+    made, (synced_file, *last) = calls[:-5], calls[-5:]
+    assert "deleted" in synced_file, "the file had no name yet"
+    hour = "/incoming/20261123T22"
+    shard = f"{hour}/batch/00"
+    folders = ["", "/incoming", hour, f"{hour}/batch", shard]
+    assert made == [
+        line
+        for above, folder in itertools.pairwise(folders)
+        for line in (f"make {folder}", f"sync {above}")
+    ]
+    name = KEY.rpartition("/")[2]
+    assert last == [
+        f"make {shard}/0000",
+        f"name {shard}/0000/{name}",
+        f"sync {shard}/0000",
+        f"sync {shard}",
+    ]
 
-    monkeypatch.setattr(os, "fsync", noting)
-    _put(sink)
-    folders = ["", "/incoming", "/incoming/20261123T22", "/incoming/20261123T22/batch"]
-    last = [folders[-1] + "/00/0000", folders[-1] + "/00"]
 
-    assert "deleted" in synced[0], "the file had no name yet"
-    assert folders == synced[1:5]
-    assert last == synced[5:]
-
-
+@pytest.mark.parametrize("is_native", [True, False])
 def test_directories_that_another_process_made_are_synced_too(
-    tmp_path: Path, sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, watcher: Path, *, is_native: bool
 ) -> None:
     """Another worker made the hour's folder and has not synced it, or died before it could."""
-    root = tmp_path / "made" / "landing"
-    folder = (root / KEY).parent
+    folder = (tmp_path / KEY).parent
     folder.mkdir(parents=True)
-    synced: list[str] = []
-    fsync = os.fsync
+    (calls,) = _calls(watcher, tmp_path, KEY, is_native=is_native)
 
-    def noting(fd: int) -> None:
-        synced.append(str(Path(f"/proc/self/fd/{fd}").readlink()))
-        fsync(fd)
-
-    monkeypatch.setattr(os, "fsync", noting)
-    _put(sink)
-
-    parents = [path for path in (folder, *folder.parents) if path.is_relative_to(root)]
-    assert {str(path) for path in parents} <= set(synced)
+    parents = [path for path in (folder, *folder.parents) if path.is_relative_to(tmp_path)]
+    assert {f"sync {str(path).removeprefix(str(tmp_path))}" for path in parents} <= set(calls)
 
 
-def test_known_directories_cost_nothing(
-    sink: DirectorySink, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("is_native", [True, False])
+def test_known_directories_cost_nothing(tmp_path: Path, watcher: Path, *, is_native: bool) -> None:
     """The second instance of a shard syncs its file and its two directories, no more."""
-    _put(sink)
-    count: list[int] = []
-    fsync = os.fsync
+    next_key = KEY.replace("/0000/", "/0001/")
+    _, calls = _calls(watcher, tmp_path, KEY, next_key, is_native=is_native)
 
-    def counting(fd: int) -> None:
-        count.append(fd)
-        fsync(fd)
-
-    monkeypatch.setattr(os, "fsync", counting)
-    _put(sink, key=KEY.replace("/0000/", "/0001/"))
-
-    assert 3 == len(count)
+    assert 3 == sum(call.startswith("sync") for call in calls)
 
 
 @pytest.mark.parametrize("key", ["../x/y", "/abs/x", "a/../../x/y", "plain"])
