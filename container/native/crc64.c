@@ -14,9 +14,9 @@
 #define WIDE __attribute__((target("pclmul,sse4.1,avx512f,vpclmulqdq")))
 
 /* To move 128 bits on by D: the reflected remainders of x^(D-1) and x^(D+63). */
-#define ON_BY_2048 0xA043808C0F782663ll, 0x37CCD3E14069CABCll
-#define ON_BY_512 0x62242240ACE5045All, 0x0C32CDB31E18A84All
-#define ON_BY_128 0x21E9761E252621ACll, 0xEADC41FD2BA3D420ll
+#define ON_BY_2048 (long long)0xA043808C0F782663u, (long long)0x37CCD3E14069CABCu
+#define ON_BY_512 (long long)0x62242240ACE5045Au, (long long)0x0C32CDB31E18A84Au
+#define ON_BY_128 (long long)0x21E9761E252621ACu, (long long)0xEADC41FD2BA3D420u
 
 static uint64_t table[256];
 static int is_wide;

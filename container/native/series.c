@@ -496,8 +496,11 @@ static PyObject *take(PyObject *object, PyObject *unused)
 static PyObject *response(PyObject *object, PyObject *unused)
 {
     (void)unused;
+    Series *self = (Series *)object;
     unsigned char data[MAX_RESPONSE];
-    size_t length = build_response((Series *)object, data);
+    if (!self->expecting || !self->raw_length)
+        return PyErr_Format(PyExc_RuntimeError, "no instance came that a response could be to");
+    size_t length = build_response(self, data);
     return PyBytes_FromStringAndSize((char *)data, (Py_ssize_t)length);
 }
 
@@ -575,8 +578,9 @@ static PyObject *make(PyTypeObject *type, PyObject *arguments, PyObject *names)
     self->earned_s = earned_s;
     self->send_s = send_s;
     if (self->lookahead.len < 2 * MAX_RAW_UID) {
+        PyErr_Format(PyExc_ValueError, "a lookahead of %zd bytes", self->lookahead.len);
         Py_DECREF(self);
-        return PyErr_Format(PyExc_ValueError, "a lookahead of %zd bytes", self->lookahead.len);
+        return NULL;
     }
     return (PyObject *)self;
 }

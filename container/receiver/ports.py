@@ -8,6 +8,8 @@ Everything below a worker runs in that worker's process; only `Counters` and `As
 shared between processes.
 """
 
+# long: all seams in one place; most of it is what they promise.
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
