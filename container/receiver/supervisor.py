@@ -25,6 +25,7 @@ from receiver.health import Answer, HealthServer
 from receiver.listener import SILENCE_S, TLS_SILENCE_S, Arrival, WaitingRoom
 from receiver.logs import JsonLog
 from receiver.metrics import MetricsReporter
+from receiver.native import IS_NATIVE
 from receiver.settings import Settings
 from receiver.shared import COUNTERS, SharedCells, SlotCounters
 
@@ -158,6 +159,7 @@ class Supervisor:
             scp_port=self._scp_port,
             health_port=self._health.port,
             worker_pids=[worker.pid for worker in self._crew.workers],
+            native=IS_NATIVE,
         )
 
     def _close_copies(self) -> None:

@@ -81,6 +81,7 @@ def test_the_receiver_works_without_it(tmp_path: Path) -> None:
     assert found.stdout == "False\n"
     receiver = ReceiverProcess({**environment_for(landing), "PYTHONPATH": path})
     try:
+        assert receiver.wait_event("receiver_ready")["native"] is False
         assert storescu(receiver.port, files).code == 0
         receiver.stop()
     finally:

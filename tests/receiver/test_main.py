@@ -81,6 +81,7 @@ def test_ready_event_says_where_and_who(start_receiver: Callable[..., ReceiverPr
     status = receiver.get("/status")[1]
     assert status["ports"] == {"scp": ready["scp_port"], "health": ready["health_port"]}
     assert ready["pid"] == status["pid"] == receiver.pid
+    assert ready["native"] is True
     assert sorted(ready["worker_pids"]) == sorted(receiver.worker_pids)
     assert [worker["pid"] for worker in status["workers"]] == ready["worker_pids"]
 
