@@ -80,6 +80,8 @@ class DraftedInstance:
         self._window[: len(content)] = content
         self._filled = len(content)
         self.size += len(content)
+        if self._filled >= FLUSH_BYTES:  # what a part held may fill the window
+            self._flush()
 
     def space(self, wanted: int) -> memoryview:
         """Return what the window has left."""

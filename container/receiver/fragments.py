@@ -80,6 +80,7 @@ class Fragments:
     def go_on(self, context_id: int, control: int, length: int, left: int) -> None:
         """Go on in a fragment of which `length` bytes are to come, and then `left` bytes of its PDU."""
         self.context_id, self.control, self.length, self._left = context_id, control, length, left
+        self._empty = 0  # the part in C stops before the first one
 
     def next(self) -> None:
         """Read the header of the next fragment.

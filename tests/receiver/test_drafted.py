@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,10 @@ from awscrt.checksums import crc64nvme
 
 from contract.reasons import WireReason
 from receiver.batch import MAX_INSTANCE_BYTES
-from receiver.drafted import DraftedInstance
+from receiver.drafted import FLUSH_BYTES, DraftedInstance
 from receiver.filemeta import file_meta
 from receiver.memory import BLOCK_BYTES, MINIMUM_BYTES, Memory
-from receiver.ports import Draft, Identity, Origin, StoreError
+from receiver.ports import Draft, Identity, Origin, Part, StoreError
 from receiver.records import Described
 from receiver.sinks.directory import DirectorySink
 
@@ -153,3 +154,33 @@ def test_an_instance_above_the_limit_is_refused(bench: Bench) -> None:
     with pytest.raises(StoreError, match="above"):
         instance.space(1)
     instance.discard()
+
+
+@pytest.mark.parametrize("held", [100, FLUSH_BYTES, BLOCK_BYTES])
+def test_a_part_goes_on_where_it_stopped(bench: Bench, held: int) -> None:
+    """What is in the file, what follows it, and what is still to come: also where that fills the window."""
+    whole = META + os.urandom(held + 70_000)
+    written = 50_000
+    fd = os.open(bench.root, os.O_TMPFILE | os.O_RDWR)
+    os.pwrite(fd, whole[:written], 0)
+    part = Part(
+        fd=fd,
+        size=written,
+        crc64nvme=crc64nvme(whole[:written]),
+        meta_bytes=len(META),
+        held=whole[written : written + held],
+        study_instance_uid="",
+        series_instance_uid="",
+        failure=None,
+    )
+    draft = bench.sink.adopt(fd, written)
+    instance = DraftedInstance(
+        bench.store, bench.memory.claim(), draft, IDENTITY, ORIGIN, part=part
+    )
+    assert len(instance.space(9_000))
+    _receive(instance, whole[written + held :], 9_000)
+
+    assert instance.commit()
+    assert bench.content() == whole
+    assert instance.crc64nvme == crc64nvme(whole)
+    assert bench.is_idle

@@ -193,6 +193,38 @@ def test_each_kind_of_header(content: bytes, size: int, *, is_plain: bool) -> No
     assert by_c == is_plain + 1
 
 
+@pytest.mark.parametrize("before", [0, 60_000])
+def test_a_part_that_fills_the_window(before: int) -> None:
+    """A header that takes thought, in a fragment longer than the window."""
+    content = SOP + _undefined(9, 0x1010, b"UN", _item(b"")) + _element(9, 2, b"OB", bytes(400_000))
+    content += END
+    second = [
+        instance(2)[0],
+        *([data(pdv(1, 0, content[:before]))] if before else []),
+        data(pdv(1, LAST, content[before:])),
+    ]
+    pieces = [ASSOCIATE, *instance(1), *second, *instance(3), wire.RELEASE]
+    with_c, without, by_c = outcomes([pieces[0], b"".join(pieces[1:])], maximum_pdu_size=1 << 20)
+
+    assert with_c == without
+    assert by_c == 1
+    assert len(with_c.files) == 3
+
+
+def test_empty_fragments_count_within_a_message() -> None:
+    """Row 21: as many as are let through, in each of two messages."""
+    empty = [data(pdv(1, 0, b""))] * 16
+    pieces = [ASSOCIATE, *instance(1)]
+    for n in (2, 3):
+        command, first, *rest = instance(n)
+        pieces += [command, first, *empty, *rest]
+    with_c, without, by_c = outcomes([*pieces, wire.RELEASE])
+
+    assert with_c == without
+    assert by_c == 0
+    assert len(with_c.files) == 3
+
+
 def test_implicit_vr_and_open_sequences_in_it() -> None:
     """The other encoding of nearly all modalities."""
 
