@@ -35,7 +35,9 @@ static PyObject *checksum(PyObject *module, PyObject *arguments)
 }
 
 static PyMethodDef functions[] = {
+    {"count_stored", count_stored, METH_VARARGS, NULL},
     {"crc64nvme", checksum, METH_VARARGS, NULL},
+    {"fill_row", fill_row, METH_VARARGS, NULL},
     {"name_file", name_file, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -41,6 +41,10 @@ extern PyType_Spec windows_spec;
 /* series.c */
 extern PyType_Spec series_spec;
 
+/* rows.c */
+PyObject *fill_row(PyObject *module, PyObject *arguments);
+PyObject *count_stored(PyObject *module, PyObject *arguments);
+
 /* files.c */
 PyObject *name_file(PyObject *module, PyObject *arguments);
 

@@ -457,10 +457,11 @@ static PyObject *next(PyObject *object, PyObject *arguments)
     int is_answered;
     if (!PyArg_ParseTuple(arguments, "dp", &idle_s, &is_answered))
         return NULL;
-    if (!self->expecting || self->fd >= 0)
+    if (!self->expecting || self->window)
         return PyErr_Format(PyExc_RuntimeError, "no instance is expected, or one is not taken");
     PyThreadState *state = PyEval_SaveThread();
     self->is_unheard = !is_answered && !answer(self);
+    let_go(self); /* of the last one's file, after the answer: the sender waits for that */
     int stage = self->is_unheard ? NOTHING : receive_instance(self, idle_s, &state);
     PyEval_RestoreThread(state);
     self->idle = 0;
@@ -471,9 +472,7 @@ static PyObject *next(PyObject *object, PyObject *arguments)
     self->window = NULL;
     PyObject *found = Py_BuildValue("is#ssKKd", self->fd, self->uid, (Py_ssize_t)self->uid_length, self->study,
                                     self->series, self->size, self->crc, self->received_at);
-    if (found)
-        self->fd = -1;
-    else
+    if (!found)
         let_go(self);
     return found;
 }
@@ -482,7 +481,7 @@ static PyObject *take(PyObject *object, PyObject *unused)
 {
     (void)unused;
     Series *self = (Series *)object;
-    if (self->fd < 0)
+    if (!self->window)
         return PyErr_Format(PyExc_RuntimeError, "there is no part of an instance");
     PyObject *taken = Py_BuildValue("iKKny#y#ss", self->fd, self->size, self->crc, (Py_ssize_t)self->meta_length,
                                     self->window, (Py_ssize_t)self->filled, self->uid, (Py_ssize_t)self->raw_length,
@@ -491,6 +490,14 @@ static PyObject *take(PyObject *object, PyObject *unused)
         self->fd = -1;
     let_go(self);
     return taken;
+}
+
+static PyObject *close_file(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    if (!((Series *)object)->window)
+        let_go((Series *)object);
+    Py_RETURN_NONE;
 }
 
 static PyObject *response(PyObject *object, PyObject *unused)
@@ -603,6 +610,7 @@ static PyMethodDef methods[] = {
     {"expect", expect, METH_VARARGS, NULL},
     {"go_on", go_on, METH_VARARGS, NULL},
     {"next", next, METH_VARARGS, NULL},
+    {"close", close_file, METH_NOARGS, NULL},
     {"take", take, METH_NOARGS, NULL},
     {"response", response, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

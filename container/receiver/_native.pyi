@@ -96,7 +96,7 @@ class Series:
         Returns:
             (descriptor, SOP Instance UID, Study and Series Instance UID, size, CRC64NVME, when its
             last fragment had come: `time.monotonic()`) of a whole one, whose file
-            is the caller's. None if it stopped before or in one: `has_part` says which.
+            is open until the next call or `close`. None if it stopped before or in one: `has_part` says which.
         """
     def take(self) -> tuple[int, int, int, int, bytes, bytes, str, str]:
         """Return what came of an instance, which is then the caller's.
@@ -105,8 +105,16 @@ class Series:
         in the file, SOP Instance UID as sent, Study and Series Instance UID (empty if the header was not
         judged).
         """
+    def close(self) -> None:
+        """Close the last instance's file."""
     def response(self) -> bytes:
         """Return the PDU that says Success to the last instance."""
+
+def fill_row(template: str, key: str, uid: str, size: int, crc64nvme: int, now: float, /) -> bytes:
+    """Do what records.py does: fill the places of `manifest.row_template`."""
+
+def count_stored(words: memoryview, acked: int, stored: int, bucket: int, size: int, /) -> None:
+    """Add 1, `size` and 1 to the words at these places."""
 
 def crc64nvme(data: bytes, before: int, /) -> int:
     """Do what awscrt's function of this name does; only where HAS_CRC64NVME."""

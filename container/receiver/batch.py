@@ -124,7 +124,7 @@ class Batches:
         """
         for batch in self.live:
             if batch.id.kind is BatchKind.NORMAL and self._admits(batch, now):
-                if batch.has_room(size):
+                if batch.charged_bytes + size <= MAX_BYTES:
                     return self._ticket(batch, size, now)
                 batch.closing = True
         opened = self._open(BatchKind.NORMAL, self.lease_s, now, keep_free=0)
@@ -189,7 +189,8 @@ class Batches:
         return batch.closing and (batch.pending == 0 or batch.lease_ended(now))
 
     def _admits(self, batch: Batch, now: float) -> bool:
-        if batch.closing or batch.lease_ended(now) or now - batch.opened_at >= self.age_s:
+        # One that is being sealed is closing.
+        if batch.closing or now >= batch.id.deadline or now - batch.opened_at >= self.age_s:
             return False
         if batch.admitted >= MAX_INSTANCES:
             return False

@@ -8,7 +8,6 @@ journal, and only then `commit` returns and the caller counts and responds.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -281,19 +280,17 @@ class BatchedLanding:
         """Name a complete file without a name, durably, and record it."""
         if self._drafts is None:  # without `files` nobody has one
             raise AssertionError
+        size = instance.size
+        entry = self._recent.entry(instance.identity.sop_instance_uid, size, instance.crc64nvme)
+        if self._recent.holds(entry):
+            return False
+        ticket = self._admit(self._batches.admit, size)
         try:
-            entry = self._entry(instance)
-            if self._recent.holds(entry):
-                return False
-            ticket = self._admit(self._batches.admit, instance.size)
-            try:
-                self._drafts.publish(fd, ticket.key)
-                self._record(ticket, instance, entry)
-            except BaseException:
-                self._settle(ticket, instance.size)
-                raise
-        finally:
-            os.close(fd)
+            self._drafts.publish(fd, ticket.key)
+            self._record(ticket, instance, entry)
+        except BaseException:
+            self._settle(ticket, size)
+            raise
         return True
 
     def start_upload(self, instance: Instance, bytes_per_s: float) -> PartsInFlight:

@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 try:
-    from receiver._native import HAS_CRC64NVME, WINDOW_BYTES, Windows, name_file
+    from receiver._native import (
+        HAS_CRC64NVME,
+        WINDOW_BYTES,
+        Windows,
+        count_stored,
+        fill_row,
+        name_file,
+    )
     from receiver._native import Series as NativeSeries
 except ImportError:
     IS_NATIVE = False
@@ -21,6 +28,8 @@ __all__ = [
     "WINDOWS",
     "Files",
     "NativeSeries",
+    "count_stored",
+    "fill_row",
     "make_files",
     "name_file",
     "windows_bytes",

@@ -184,7 +184,7 @@ class Landing(Protocol):
         """What the part in C needs to receive instances here; None if it cannot."""
 
     def store_file(self, instance: Received, fd: int) -> bool:
-        """Do what `Assembly.commit` does with a file without a name; closes `fd` in any case."""
+        """Do what `Assembly.commit` does with a file without a name, whose owner closes it."""
 
     def resume(self, identity: Identity, origin: Origin, part: Part) -> Assembly:
         """Take over the part of an instance that has come; waits as `begin` does.

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from contract import manifest, metadata
 from contract.reasons import WireReason
+from receiver import native
 from receiver.ports import Identity, Origin
 
 
@@ -46,10 +47,18 @@ def encode_row(instance: Described, *, key: str, now: float) -> bytes:
         (sop_class, syntax, study, series),
         (origin.calling_ae_title, origin.called_ae_title, origin.peer),
     )
-    crc = encode_crc64nvme(instance.crc64nvme)
+    return _fill_row(template, key, sop_instance, instance.size, instance.crc64nvme, now)
+
+
+def _fill(  # noqa: PLR0917 - as the part in C has it
+    template: str, key: str, sop_instance_uid: str, size: int, crc64nvme: int, now: float, /
+) -> bytes:
     # Neither a key nor a UID that was checked nor base64 has what JSON would escape.
-    row = template % (f'"{key}"', f'"{sop_instance}"', instance.size, f'"{crc}"', f"{now:.3f}")
-    return row.encode()
+    values = (f'"{key}"', f'"{sop_instance_uid}"', size, f'"{encode_crc64nvme(crc64nvme)}"')
+    return (template % (*values, f"{now:.3f}")).encode()
+
+
+_fill_row = native.fill_row if native.IS_NATIVE else _fill
 
 
 def object_metadata(instance: Described, *, now: float) -> Mapping[str, str]:

@@ -161,6 +161,7 @@ class Series:
                 is_answered = not self._store(found)
         finally:
             part.idle = False
+            part.close()
             stream.go_on(part.start, part.end, part.received)
             fragments.go_on(context.context_id, part.control, part.length, part.left)
             self.credit_s = part.credit

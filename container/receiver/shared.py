@@ -14,6 +14,7 @@ import os
 import threading
 
 from contract.reasons import WireReason
+from receiver import native
 from receiver.settings import Settings
 
 COUNTERS = (
@@ -159,6 +160,9 @@ class SlotCounters:
         base = self._base
         bucket = base + _LATENCY + bisect.bisect_left(LATENCY_BOUNDS_S, latency_s)
         words = self._words
+        if native.IS_NATIVE:
+            native.count_stored(words, base + _ACKED, base + _BYTES_STORED, bucket, size)
+            return
         with self._lock:
             words[base + _ACKED] += 1
             words[base + _BYTES_STORED] += size

@@ -98,7 +98,11 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     library = subprocess.run(
         ["cc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    tests = ("tests/receiver/test_series.py", "tests/receiver/sinks/test_directory.py")
+    tests = (
+        "tests/receiver/test_series.py",
+        "tests/receiver/test_records.py",
+        "tests/receiver/sinks/test_directory.py",
+    )
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
