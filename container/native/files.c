@@ -9,8 +9,8 @@
 
 enum { FOLDER_MODE = 0750 };
 
-/* Returns 0, or -1 with errno. The order is the promise: content, name, folder, the folder's own name. */
-static int name_durably(int fd, int parent, const char *folder, const char *name)
+/* The order is the promise: content, name, folder, the folder's own name. */
+int name_durably(int fd, int parent, const char *folder, const char *name)
 {
     char source[32];
     if (fsync(fd))

@@ -13,7 +13,8 @@ static int add_type(PyObject *module, PyType_Spec *spec)
 
 static int execute(PyObject *module)
 {
-    if (add_type(module, &windows_spec) || add_type(module, &series_spec))
+    if (add_type(module, &account_spec) || add_type(module, &recorder_spec) || add_type(module, &series_spec) ||
+        add_type(module, &stored_counts_spec) || add_type(module, &windows_spec))
         return -1;
     if (PyModule_AddIntConstant(module, "WINDOW_BYTES", WINDOW_BYTES))
         return -1;
@@ -35,7 +36,6 @@ static PyObject *checksum(PyObject *module, PyObject *arguments)
 }
 
 static PyMethodDef functions[] = {
-    {"count_stored", count_stored, METH_VARARGS, NULL},
     {"crc64nvme", checksum, METH_VARARGS, NULL},
     {"fill_row", fill_row, METH_VARARGS, NULL},
     {"name_file", name_file, METH_VARARGS, NULL},

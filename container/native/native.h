@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* As vr.py, header.py and syntaxes.py have it: a UID on the wire (PS3.5 9.1). */
 #define MAX_UID 64
@@ -41,12 +42,47 @@ extern PyType_Spec windows_spec;
 /* series.c */
 extern PyType_Spec series_spec;
 
-/* rows.c */
-PyObject *fill_row(PyObject *module, PyObject *arguments);
-PyObject *count_stored(PyObject *module, PyObject *arguments);
+/* A whole instance in a file without a name. */
+typedef struct {
+    int fd;
+    const char *uid;
+    size_t uid_length;
+    unsigned long long size, crc;
+    double received_at; /* when its last fragment had come: CLOCK_MONOTONIC */
+    Slice row;          /* the template of its manifest row */
+} Arrived;
 
-/* files.c */
+/* rows.c: a row, a place of whose template is filled each; its length, 0 if it does not fit. */
+size_t write_row(const Arrived *instance, Slice key, double received_at, char *row, size_t room);
+PyObject *fill_row(PyObject *module, PyObject *arguments);
+
+/* counts.c */
+extern PyType_Spec stored_counts_spec;
+
+/* files.c: 0, or -1 with errno. */
+int name_durably(int fd, int parent, const char *folder, const char *name);
 PyObject *name_file(PyObject *module, PyObject *arguments);
+
+/* recorder.c */
+extern PyType_Spec account_spec, recorder_spec;
+
+/* What became of an instance: it is the landing's to store; it may be acknowledged; it may not. */
+typedef enum { LEFT, RECORDED, REFUSED } Record;
+
+typedef struct {
+    const char *at; /* what failed: "name", "lease" or "journal" */
+    int error;      /* errno; 0 for a lease that has ended */
+} Failure;
+
+/* Called with the interpreter's lock. Returns 0, or -1 with an exception. */
+int record_instance(PyObject *recorder, const Arrived *instance, Record *became, Failure *failure);
+
+static inline double seconds(clockid_t clock)
+{
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+}
 
 static inline uint16_t little16(const unsigned char *at)
 {

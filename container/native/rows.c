@@ -1,4 +1,4 @@
-/* What is written and counted of each instance between its last byte and its response: formatting, no decision. */
+/* The manifest row of an instance, made between its last byte and its response: formatting, no decision. */
 #include "native.h"
 
 #include <stdio.h>
@@ -18,51 +18,40 @@ static void write_base64(uint64_t crc, char *text)
     text[CRC_TEXT - 1] = '=';
 }
 
-/* fill_row(template, key, uid, size, crc, now): as records.py does it with `%`. */
-PyObject *fill_row(PyObject *module, PyObject *arguments)
+/* As records.py does it with `%`. */
+size_t write_row(const Arrived *instance, Slice key, double received_at, char *row, size_t room)
 {
-    (void)module;
-    char size_text[MAX_NUMBER], now_text[MAX_NUMBER], crc_text[CRC_TEXT];
-    const char *row, *key, *uid;
-    Py_ssize_t row_length, key_length, uid_length;
-    unsigned long long size, crc;
-    double now;
-    if (!PyArg_ParseTuple(arguments, "s#s#s#KKd", &row, &row_length, &key, &key_length, &uid, &uid_length, &size,
-                          &crc, &now))
-        return NULL;
-    if (!(now >= 0 && now < 1e15))
-        return PyErr_Format(PyExc_ValueError, "not a time");
-    write_base64(crc, crc_text);
+    char size_text[MAX_NUMBER], time_text[MAX_NUMBER], crc_text[CRC_TEXT];
+    write_base64(instance->crc, crc_text);
     struct {
         const char *text;
         size_t length;
         int is_text;
     } values[] = {
-        {key, (size_t)key_length, 1},
-        {uid, (size_t)uid_length, 1},
-        {size_text, (size_t)snprintf(size_text, sizeof size_text, "%llu", size), 0},
+        {(const char *)key.text, key.length, 1},
+        {instance->uid, instance->uid_length, 1},
+        {size_text, (size_t)snprintf(size_text, sizeof size_text, "%llu", instance->size), 0},
         {crc_text, CRC_TEXT, 1},
-        {now_text, (size_t)snprintf(now_text, sizeof now_text, "%.3f", now), 0},
+        {time_text, (size_t)snprintf(time_text, sizeof time_text, "%.3f", received_at), 0},
     };
-    size_t most = (size_t)row_length, n = 0, count = sizeof values / sizeof *values;
-    for (size_t each = 0; each < count; each++)
-        most += values[each].length + 2;
-    PyObject *filled = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)most);
-    if (!filled)
-        return NULL;
-    char *start = PyBytes_AsString(filled), *at = start;
-    const char *end = row + row_length;
-    while (row < end) {
-        const char *place = memchr(row, '%', (size_t)(end - row));
-        size_t plain = (size_t)((place ? place : end) - row);
-        memcpy(at, row, plain);
+    const char *from = (const char *)instance->row.text, *end = from + instance->row.length;
+    char *at = row, *limit = row + room;
+    size_t n = 0, count = sizeof values / sizeof *values;
+    while (from < end) {
+        const char *place = memchr(from, '%', (size_t)(end - from));
+        size_t plain = (size_t)((place ? place : end) - from);
+        if ((size_t)(limit - at) < plain)
+            return 0;
+        memcpy(at, from, plain);
         at += plain;
-        row += plain;
+        from += plain;
         if (!place)
             break;
-        if (end - row >= 2 && row[1] == '%') {
+        if (end - from >= 2 && from[1] == '%' && at < limit) {
             *at++ = '%';
-        } else if (end - row >= 2 && row[1] == 's' && n < count) {
+        } else if (end - from >= 2 && from[1] == 's' && n < count) {
+            if ((size_t)(limit - at) < values[n].length + 2)
+                return 0;
             if (values[n].is_text)
                 *at++ = '"';
             memcpy(at, values[n].text, values[n].length);
@@ -71,39 +60,37 @@ PyObject *fill_row(PyObject *module, PyObject *arguments)
                 *at++ = '"';
             n++;
         } else {
-            Py_DECREF(filled);
-            return PyErr_Format(PyExc_ValueError, "not a row's template");
+            return 0;
         }
-        row += 2;
+        from += 2;
     }
-    if (n != count) {
-        Py_DECREF(filled);
-        return PyErr_Format(PyExc_ValueError, "not a row's template");
-    }
-    PyObject *result = PyBytes_FromStringAndSize(start, at - start);
-    Py_DECREF(filled);
-    return result;
+    return n == count ? (size_t)(at - row) : 0;
 }
 
-/* count_stored(words, acked, bytes, bucket, size): adds 1, `size` and 1 to three words, under the interpreter's lock. */
-PyObject *count_stored(PyObject *module, PyObject *arguments)
+/* fill_row(template, key, uid, size, crc, received_at) */
+PyObject *fill_row(PyObject *module, PyObject *arguments)
 {
     (void)module;
-    Py_buffer words;
-    Py_ssize_t acked, bytes, bucket;
-    unsigned long long size;
-    if (!PyArg_ParseTuple(arguments, "w*nnnK", &words, &acked, &bytes, &bucket, &size))
+    Arrived instance = {0};
+    const char *row, *key;
+    Py_ssize_t row_length, key_length, uid_length;
+    double received_at;
+    if (!PyArg_ParseTuple(arguments, "s#s#s#KKd", &row, &row_length, &key, &key_length, &instance.uid, &uid_length,
+                          &instance.size, &instance.crc, &received_at))
         return NULL;
-    Py_ssize_t count = words.len / (Py_ssize_t)sizeof(uint64_t);
-    int fits = acked >= 0 && acked < count && bytes >= 0 && bytes < count && bucket >= 0 && bucket < count;
-    if (fits) {
-        uint64_t *word = words.buf;
-        word[acked] += 1;
-        word[bytes] += size;
-        word[bucket] += 1;
-    }
-    PyBuffer_Release(&words);
-    if (!fits)
-        return PyErr_Format(PyExc_IndexError, "no such word");
-    Py_RETURN_NONE;
+    if (!(received_at >= 0 && received_at < 1e15))
+        return PyErr_Format(PyExc_ValueError, "not a time");
+    instance.uid_length = (size_t)uid_length;
+    instance.row = (Slice){(const unsigned char *)row, (size_t)row_length};
+    size_t room = (size_t)(row_length + key_length + uid_length) + 2 * MAX_NUMBER + CRC_TEXT;
+    PyObject *filled = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room);
+    if (!filled)
+        return NULL;
+    char *start = PyBytes_AsString(filled);
+    size_t length =
+        write_row(&instance, (Slice){(const unsigned char *)key, (size_t)key_length}, received_at, start, room);
+    PyObject *result = length ? PyBytes_FromStringAndSize(start, (Py_ssize_t)length)
+                              : PyErr_Format(PyExc_ValueError, "not a row's template");
+    Py_DECREF(filled);
+    return result;
 }

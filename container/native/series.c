@@ -2,7 +2,8 @@
 
    It takes what comes as the instance before did and as nearly all senders send it. At whatever else it stops,
    loses nothing, and says how far it came: the receiver's Python goes on from there, and knows every answer.
-   So this file raises nothing about a peer, sends nothing and decides nothing but "go on" or "stop". */
+   So this file raises nothing about a peer, decides nothing but "go on" or "stop", and answers nothing but
+   Success, to what recorder.c has recorded or Python has. */
 #include "native.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <structmember.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -40,18 +40,21 @@ typedef struct {
     PyObject_HEAD
     /* Of the association. */
     int socket, root;
-    PyObject *windows, *crc64nvme;
+    PyObject *windows, *crc64nvme, *recorder; /* None for no recorder */
     Py_buffer lookahead;
     uint64_t maximum_length, most_bytes;
     double credit_s, earned_s;
     double send_s;
-    volatile double deadline, send_deadline; /* these three are read by the watchdog, under the interpreter's lock */
-    volatile char idle;
+    volatile double deadline, send_deadline; /* these four are the watchdog's too, under the interpreter's lock */
+    volatile char idle, stopping;
     /* What the next instance is expected to be like. */
     char expecting, implicit;
     unsigned char context_id;
     PyObject *texts; /* the tuple that the slices below point into */
     Slice before_id, after_id, rest, sop_class, meta_before, meta_after, response_before, response_after;
+    PyObject *row; /* the template of a row of this study and series; NULL for none yet */
+    Slice row_text;
+    char row_study[MAX_UID + 1], row_series[MAX_UID + 1];
     /* Where in the connection's bytes it is; as Stream and Fragments name them. */
     Py_ssize_t start, end;
     unsigned long long received;
@@ -69,13 +72,14 @@ typedef struct {
     unsigned char *window;
     size_t filled, written, meta_length; /* of the window: bytes in it, and those in the file already */
     unsigned long long size, crc; /* bytes before the window's, and their checksum */
+    /* Of what was recorded. */
+    unsigned long long stored, stored_bytes;
+    Failure failure;
 } Series;
 
 static double now(void)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
+    return seconds(CLOCK_MONOTONIC);
 }
 
 /* Reading; nothing here needs the interpreter. */
@@ -450,6 +454,26 @@ static PyObject *go_on(PyObject *object, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+/* Names and records a whole instance, if it is one of many; -1 with an exception. */
+static int record(Series *self, Record *became)
+{
+    *became = LEFT;
+    self->failure = (Failure){NULL, 0};
+    if (self->recorder == Py_None || !self->row || strcmp(self->study, self->row_study) ||
+        strcmp(self->series, self->row_series))
+        return 0;
+    char uid[MAX_UID + 1];
+    copy_uid(uid, (Slice){self->uid, self->uid_length});
+    Arrived instance = {self->fd, uid, self->uid_length, self->size, self->crc, self->received_at, self->row_text};
+    if (record_instance(self->recorder, &instance, became, &self->failure))
+        return -1;
+    if (*became == RECORDED) {
+        self->stored++;
+        self->stored_bytes += self->size;
+    }
+    return 0;
+}
+
 static PyObject *next(PyObject *object, PyObject *arguments)
 {
     Series *self = (Series *)object;
@@ -459,17 +483,28 @@ static PyObject *next(PyObject *object, PyObject *arguments)
         return NULL;
     if (!self->expecting || self->window)
         return PyErr_Format(PyExc_RuntimeError, "no instance is expected, or one is not taken");
-    PyThreadState *state = PyEval_SaveThread();
-    self->is_unheard = !is_answered && !answer(self);
-    let_go(self); /* of the last one's file, after the answer: the sender waits for that */
-    int stage = self->is_unheard ? NOTHING : receive_instance(self, idle_s, &state);
-    PyEval_RestoreThread(state);
-    self->idle = 0;
-    self->has_part = stage == PART;
-    if (stage != WHOLE)
-        Py_RETURN_NONE;
-    give_window(self->windows, self->window);
-    self->window = NULL;
+    Record became;
+    self->has_part = 0;
+    do {
+        PyThreadState *state = PyEval_SaveThread();
+        self->is_unheard = !is_answered && !answer(self);
+        let_go(self); /* of the last one's file, after the answer: the sender waits for that */
+        int stage = self->is_unheard || self->stopping ? NOTHING : receive_instance(self, idle_s, &state);
+        PyEval_RestoreThread(state);
+        self->idle = 0;
+        self->has_part = stage == PART;
+        if (stage != WHOLE)
+            Py_RETURN_NONE;
+        give_window(self->windows, self->window);
+        self->window = NULL;
+        if (record(self, &became)) {
+            let_go(self);
+            return NULL;
+        }
+        is_answered = 0;
+        /* Before looking whether to stop, see Watchdog.interrupt_idle. */
+        self->idle = became == RECORDED;
+    } while (became == RECORDED);
     PyObject *found = Py_BuildValue("is#ssKKd", self->fd, self->uid, (Py_ssize_t)self->uid_length, self->study,
                                     self->series, self->size, self->crc, self->received_at);
     if (!found)
@@ -536,6 +571,7 @@ static PyObject *expect(PyObject *object, PyObject *arguments)
     Py_INCREF(texts);
     Py_XDECREF(self->texts);
     self->texts = texts;
+    Py_CLEAR(self->row); /* of another class or encoding */
     for (size_t n = 0; n < sizeof slices / sizeof *slices; n++)
         if (slice(texts, (Py_ssize_t)n, slices[n]))
             return NULL;
@@ -549,21 +585,46 @@ static PyObject *expect(PyObject *object, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
+static PyObject *expect_row(PyObject *object, PyObject *arguments)
+{
+    Series *self = (Series *)object;
+    PyObject *row;
+    const char *study, *series;
+    if (!PyArg_ParseTuple(arguments, "O!ss", &PyBytes_Type, &row, &study, &series))
+        return NULL;
+    if (strlen(study) > MAX_UID || strlen(series) > MAX_UID)
+        return PyErr_Format(PyExc_ValueError, "not a study's or series' UID");
+    Py_INCREF(row);
+    Py_XDECREF(self->row);
+    self->row = row;
+    self->row_text = (Slice){(unsigned char *)PyBytes_AsString(row), (size_t)PyBytes_Size(row)};
+    strcpy(self->row_study, study);
+    strcpy(self->row_series, series);
+    Py_RETURN_NONE;
+}
+
 static PyObject *make(PyTypeObject *type, PyObject *arguments, PyObject *names)
 {
     int socket, root;
-    PyObject *windows, *crc64nvme, *lookahead;
+    PyObject *windows, *recorder, *crc64nvme, *lookahead;
     unsigned long long maximum_length, most_bytes;
     double credit_s, earned_s, send_s;
     PyObject *module = PyType_GetModule(type);
     PyObject *windows_type = module ? PyObject_GetAttrString(module, "Windows") : NULL;
-    if (!windows_type)
+    PyObject *recorder_type = windows_type ? PyObject_GetAttrString(module, "Recorder") : NULL;
+    if (!recorder_type) {
+        Py_XDECREF(windows_type);
         return NULL;
-    int parsed = PyArg_ParseTuple(arguments, "iiO!OOKKddd", &socket, &root, windows_type, &windows, &crc64nvme,
-                                  &lookahead, &maximum_length, &most_bytes, &credit_s, &earned_s, &send_s);
+    }
+    int parsed = PyArg_ParseTuple(arguments, "iiO!OOOKKddd", &socket, &root, windows_type, &windows, &recorder,
+                                  &crc64nvme, &lookahead, &maximum_length, &most_bytes, &credit_s, &earned_s, &send_s);
+    int fits = parsed && (recorder == Py_None || PyObject_TypeCheck(recorder, (PyTypeObject *)recorder_type));
     Py_DECREF(windows_type);
+    Py_DECREF(recorder_type);
     if (!parsed)
         return NULL;
+    if (!fits)
+        return PyErr_Format(PyExc_TypeError, "not a recorder");
     if (names && PyDict_Size(names))
         return PyErr_Format(PyExc_TypeError, "Series takes no keyword arguments");
     Series *self = (Series *)PyType_GenericAlloc(type, 0);
@@ -579,6 +640,7 @@ static PyObject *make(PyTypeObject *type, PyObject *arguments, PyObject *names)
     self->root = root;
     self->windows = Py_NewRef(windows);
     self->crc64nvme = Py_NewRef(crc64nvme);
+    self->recorder = Py_NewRef(recorder);
     self->maximum_length = maximum_length;
     self->most_bytes = most_bytes;
     self->credit_s = credit_s;
@@ -600,6 +662,8 @@ static void dealloc(PyObject *object)
     if (self->lookahead.obj)
         PyBuffer_Release(&self->lookahead);
     Py_XDECREF(self->texts);
+    Py_XDECREF(self->row);
+    Py_XDECREF(self->recorder);
     Py_XDECREF(self->windows);
     Py_XDECREF(self->crc64nvme);
     ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
@@ -608,6 +672,7 @@ static void dealloc(PyObject *object)
 
 static PyMethodDef methods[] = {
     {"expect", expect, METH_VARARGS, NULL},
+    {"expect_row", expect_row, METH_VARARGS, NULL},
     {"go_on", go_on, METH_VARARGS, NULL},
     {"next", next, METH_VARARGS, NULL},
     {"close", close_file, METH_NOARGS, NULL},
@@ -633,6 +698,11 @@ static PyMemberDef members[] = {
     MEMBER(control, T_UBYTE, READONLY),
     MEMBER(message_id, T_USHORT, READONLY),
     MEMBER(error, T_INT, READONLY),
+    MEMBER(stopping, T_BOOL, 0),
+    MEMBER(stored, T_ULONGLONG, READONLY),
+    MEMBER(stored_bytes, T_ULONGLONG, READONLY),
+    {"failed_at", T_STRING, offsetof(Series, failure.at), READONLY, NULL},
+    {"failure", T_INT, offsetof(Series, failure.error), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -1,6 +1,7 @@
 """Which batches a worker has open, what goes into which, and when one is sealed: pure decisions.
 
 Time is an argument (Unix seconds), so is every outcome; the landing holds the lock and does the I/O.
+recorder.c admits and settles likewise, where one batch is open and has room; it decides nothing else.
 
 A batch is *open* while it admits, then *closing* until its last PUT has ended, then *due*. Its lease is
 in its id: nothing is admitted and nothing is acknowledged into it after that, and at that moment it is
@@ -24,6 +25,7 @@ from dataclasses import dataclass, field
 
 from contract.keys import MAX_LEASE_S, BatchId, BatchKind
 from contract.manifest import MAX_BYTES, MAX_INSTANCES
+from receiver.native import Account
 
 MAX_INSTANCE_BYTES = 4_000_000_000
 """Largest object that is received, file meta included. HealthImaging's limit for one P10 file is 10 GB
@@ -40,7 +42,7 @@ RESERVED_FOR_NORMAL = 4
 
 
 @dataclass(slots=True, eq=False)
-class Batch:
+class Batch(Account):
     """A batch of this worker that is not sealed.
 
     Attributes:
@@ -61,15 +63,7 @@ class Batch:
     id: BatchId
     slot: int
     opened_at: float
-    touched_at: float
     shared: bool = True
-    admitted: int = 0
-    pending: int = 0
-    charged_bytes: int = 0
-    acked: int = 0
-    acked_bytes: int = 0
-    closing: bool = False
-    sealing: bool = False
 
     @property
     def is_bulk(self) -> bool:
@@ -116,6 +110,10 @@ class Batches:
     """Open, closing and being sealed; each holds its slot until `forget`."""
     taken: set[int] = field(default_factory=set)
     """Slots in use: those of `live` and those that wait for their recovery."""
+
+    def closes_at(self, batch: Batch) -> float:
+        """Return until when a batch admits by its age and lease (Unix time, s)."""
+        return min(batch.id.deadline, batch.opened_at + self.age_s)
 
     def admit(self, size: int, now: float) -> Ticket | None:
         """Give a complete instance of `size` bytes its place; None if no journal is free.
@@ -190,7 +188,7 @@ class Batches:
 
     def _admits(self, batch: Batch, now: float) -> bool:
         # One that is being sealed is closing.
-        if batch.closing or now >= batch.id.deadline or now - batch.opened_at >= self.age_s:
+        if batch.closing or now >= self.closes_at(batch):
             return False
         if batch.admitted >= MAX_INSTANCES:
             return False
@@ -201,7 +199,8 @@ class Batches:
         if len(free) <= keep_free:
             return None
         batch_id = self.new_id(now=now, lease_s=lease_s, kind=kind)
-        batch = Batch(id=batch_id, slot=free[0], opened_at=now, touched_at=now)
+        batch = Batch(id=batch_id, slot=free[0], opened_at=now)
+        batch.touched_at = now
         self.live.append(batch)
         self.taken.add(batch.slot)
         return batch

@@ -23,6 +23,7 @@ class Wait(Protocol):
     """A wait of the part in C, which has no time to store it in a `Watch`."""
 
     idle: bool
+    stopping: bool
 
     @property
     def deadline(self) -> float:
@@ -130,11 +131,13 @@ class Watchdog:
         """Wake every association that waits between messages, for good (the worker is cutting).
 
         Set `cutting` before: an association checks it after it declares itself idle, so it either sees
-        the event or is found idle here. A message whose first bytes arrive in this very moment is cut
+        the event (the part in C: that it is stopping) or is found idle here. A message whose first bytes arrive in this very moment is cut
         too; it is not acknowledged, so nothing is lost.
         """
         with self._lock:
             for watch in self._watches:
+                if watch.series is not None:
+                    watch.series.stopping = True
                 if watch.is_idle:
                     watch.interrupted = True
                     watch.shut(socket.SHUT_RD)

@@ -63,17 +63,20 @@ class Recovered:
 
 
 class Journal:
-    """One memory file. Not thread-safe: the landing holds its lock."""
+    """One memory file. Not thread-safe: the landing holds its lock.
+
+    Attributes:
+        fd: Its descriptor; recorder.c appends as `append` does.
+    """
 
     def __init__(self, fd: int) -> None:
         """Use the file that `make_journals` made; it stays open when this object goes."""
-        self._fd = fd
-        self._size = os.fstat(fd).st_size
+        self.fd = fd
 
     @property
     def is_empty(self) -> bool:
         """Whether no batch is recorded."""
-        return self._size == 0
+        return os.fstat(self.fd).st_size == 0
 
     def open(self, batch: BatchId) -> None:
         """Record that `batch` is open; the journal must be empty.
@@ -91,13 +94,13 @@ class Journal:
         """
         line = row + b"\n"
         try:
-            written = os.write(self._fd, line)
+            written = os.write(self.fd, line)
         except OSError as error:
             raise StoreError(WireReason.STORAGE_FAILED, f"journal: {error.strerror}") from error
         if written != len(line):
-            os.ftruncate(self._fd, self._size)  # or the next row would continue this half of one
+            # Or the next row would continue this half of one.
+            os.ftruncate(self.fd, os.fstat(self.fd).st_size - written)
             raise StoreError(WireReason.STORAGE_FAILED, "journal: short write")
-        self._size += written
 
     def rows(self) -> bytes:
         """Return the rows of our own open batch, a line each: all are whole, and nothing is parsed."""
@@ -128,13 +131,12 @@ class Journal:
 
     def reset(self) -> None:
         """Forget the batch: its manifest is durable, or it has no row."""
-        os.ftruncate(self._fd, 0)
-        self._size = 0
+        os.ftruncate(self.fd, 0)
 
     def _content(self) -> bytes:
         pieces: list[bytes] = []
         offset = 0
-        while piece := os.pread(self._fd, _READ_BYTES, offset):
+        while piece := os.pread(self.fd, _READ_BYTES, offset):
             pieces.append(piece)
             offset += len(piece)
         return b"".join(pieces)

@@ -15,19 +15,21 @@ from typing import TypeVar
 
 from awscrt.checksums import crc64nvme
 
-from contract.keys import refused_keys
-from contract.manifest import Sealer
+from contract.keys import INSTANCE_SUFFIX, SHARD_INSTANCES, refused_keys
+from contract.manifest import MAX_BYTES, MAX_INSTANCES, Sealer
 from contract.reasons import WireReason
+from receiver import native
 from receiver.assembly import Instance
 from receiver.batch import Batch, Batches, Ticket
 from receiver.drafted import DraftedInstance
 from receiver.journal import Journal, open_journals
 from receiver.malloc import give_back
 from receiver.memory import MINIMUM_BYTES, Memory, worker_budget
-from receiver.native import Files, make_files, windows_bytes
+from receiver.native import Files, windows_bytes
 from receiver.ports import (
     Assembly,
     Counters,
+    Directory,
     Draft,
     DraftSink,
     Identity,
@@ -39,7 +41,7 @@ from receiver.ports import (
     Received,
     StoreError,
 )
-from receiver.recent import Entry, RecentContents
+from receiver.recent import RECENT_S, Entry, RecentContents
 from receiver.records import Described, encode_refusal, encode_row, object_metadata
 from receiver.seal import ManifestWriter, Seal, prepare
 from receiver.settings import Settings
@@ -125,7 +127,6 @@ class BatchedLanding:
         self._sink = sink
         self._drafts = sink if isinstance(sink, DraftSink) else None
         self._parts = None if isinstance(sink, DraftSink) else sink
-        self._files = make_files(sink.root) if isinstance(sink, DraftSink) else None
         self._memory = memory
         self._batches = batches
         self._journals = journals
@@ -136,6 +137,12 @@ class BatchedLanding:
         self._monotonic = monotonic
         self._writer = ManifestWriter(sink, counters, log, monotonic)
         self._lock = threading.Lock()
+        self._recorder: native.Recorder | None = None
+        self._files: Files | None = None
+        if isinstance(sink, DraftSink) and native.IS_NATIVE:
+            if clock is time.time:  # it has no other
+                self._recorder = self._make_recorder(counters)
+            self._files = Files(sink.root, native.Windows(native.WINDOWS), self._recorder)
         self._seals: list[Seal] = []
         self._sealing = False
         self._closed = False
@@ -286,12 +293,44 @@ class BatchedLanding:
             return False
         ticket = self._admit(self._batches.admit, size)
         try:
-            self._drafts.publish(fd, ticket.key)
+            directory = self._drafts.publish(fd, ticket.key)
             self._record(ticket, instance, entry)
         except BaseException:
             self._settle(ticket, size)
             raise
+        if self._recorder is not None:
+            self._expect_alike(self._recorder, ticket, directory)
         return True
+
+    def _make_recorder(self, counters: Counters) -> native.Recorder:
+        return native.Recorder(
+            self._lock,
+            self._recent.memory,
+            self._recent.secret,
+            RECENT_S,
+            counters.add_stored,
+            self._batches.idle_s,
+            MAX_INSTANCES,
+            MAX_BYTES,
+            SHARD_INSTANCES,
+            INSTANCE_SUFFIX,
+        )
+
+    def _expect_alike(
+        self, recorder: native.Recorder, ticket: Ticket, directory: Directory
+    ) -> None:
+        """Let the part in C record what follows in the same folder."""
+        batch = ticket.batch
+        recorder.expect(
+            batch,
+            self._journals[batch.slot].fd,
+            self._batches.closes_at(batch),
+            batch.id.deadline,
+            directory,
+            directory.fd,
+            ticket.n // SHARD_INSTANCES,
+            ticket.key.rsplit("/", 2)[0],
+        )
 
     def start_upload(self, instance: Instance, bytes_per_s: float) -> PartsInFlight:
         """Start a multipart upload in a bulk batch.

@@ -1,6 +1,6 @@
 """The part in C, where it was built: without it every instance goes the whole way, which is Python's.
 
-Nothing but `IS_NATIVE` and what needs it is here where it was not built (container/native/build.py says why).
+Nothing but `IS_NATIVE`, what needs it and `Account` is here where it was not built (container/native/build.py says why).
 """
 
 from __future__ import annotations
@@ -11,14 +11,24 @@ try:
     from receiver._native import (
         HAS_CRC64NVME,
         WINDOW_BYTES,
+        Account,
+        Recorder,
+        StoredCounts,
         Windows,
-        count_stored,
         fill_row,
         name_file,
     )
     from receiver._native import Series as NativeSeries
 except ImportError:
     IS_NATIVE = False
+
+    class Account:  # type: ignore[no-redef]
+        """What a batch counts, see `batch.Batch`."""
+
+        admitted = pending = charged_bytes = acked = acked_bytes = 0
+        touched_at = 0.0
+        closing = sealing = False
+
 else:
     IS_NATIVE = True
 
@@ -26,11 +36,13 @@ __all__ = [
     "HAS_CRC64NVME",
     "IS_NATIVE",
     "WINDOWS",
+    "Account",
     "Files",
     "NativeSeries",
-    "count_stored",
+    "Recorder",
+    "StoredCounts",
+    "Windows",
     "fill_row",
-    "make_files",
     "name_file",
     "windows_bytes",
 ]
@@ -46,15 +58,12 @@ class Files:
     Attributes:
         root: Descriptor of a directory on their file system.
         windows: The memory through which they go.
+        recorder: Records most of them; None where all are left to the landing.
     """
 
     root: int
     windows: Windows
-
-
-def make_files(root: int) -> Files | None:
-    """Return what it needs to write below `root`; None where there is no part in C."""
-    return Files(root, Windows(WINDOWS)) if IS_NATIVE else None
+    recorder: Recorder | None
 
 
 def windows_bytes() -> int:

@@ -295,6 +295,14 @@ class Draft(Protocol):
         """Let go of it: without a name it is gone. May be repeated; never raises."""
 
 
+class Directory(Protocol):
+    """An open directory; closed when nobody has it any more."""
+
+    @property
+    def fd(self) -> int:
+        """Its descriptor."""
+
+
 @runtime_checkable
 class DraftSink(Sink, Protocol):
     """Storage that takes an object piece by piece, before anything is known of it."""
@@ -313,8 +321,8 @@ class DraftSink(Sink, Protocol):
     def adopt(self, fd: int, size: int) -> Draft:
         """Take over a file without a name that was made in `root` and has `size` bytes."""
 
-    def publish(self, fd: int, key: str) -> None:
-        """Do what `Draft.publish` does with a whole file without a name."""
+    def publish(self, fd: int, key: str) -> Directory:
+        """Do what `Draft.publish` does with a whole file without a name; return what is above its own folder."""
 
 
 class Counters(Protocol):

@@ -33,7 +33,12 @@ Entry = tuple[bytes, int]
 
 
 class RecentContents:
-    """The memory; make it before the first fork. All methods may run in any process and thread at once."""
+    """The memory; make it before the first fork. All methods may run in any process and thread at once.
+
+    Attributes:
+        memory: The sets; recorder.c looks and adds as these methods do.
+        secret: Before each text that is hashed.
+    """
 
     def __init__(self, sets: int = SETS, clock: Callable[[], float] = time.monotonic) -> None:
         """Remember nothing.
@@ -42,31 +47,31 @@ class RecentContents:
             sets: How many; each holds eight instances.
             clock: Seconds, the same in every process.
         """
-        self._memory = mmap.mmap(-1, sets * _SET_BYTES)
+        self.memory = mmap.mmap(-1, sets * _SET_BYTES)
         self._sets = sets
         self._clock = clock
         # Nobody outside can choose instances that push others out, or that are taken for others.
-        self._secret = secrets.token_hex(16)
+        self.secret = secrets.token_hex(16)
 
     def entry(self, sop_instance_uid: str, size: int, crc64nvme: int) -> Entry:
         """Return under what these bytes of this instance are remembered, if they are."""
         # Python's hash of a text is keyed too, with a key that processes share by the fork.
-        other = hash(f"{self._secret}{sop_instance_uid}\n{size}")
+        other = hash(f"{self.secret}{sop_instance_uid}\n{size}")
         return _DIGEST.pack(crc64nvme, other), other % self._sets * _SET_BYTES
 
     def holds(self, entry: Entry) -> bool:
         """Return whether it was stored, and recorded, within `RECENT_S`."""
         digest, base = entry
-        at = self._memory.find(digest, base, base + _ENTRIES_BYTES)
+        at = self.memory.find(digest, base, base + _ENTRIES_BYTES)
         if at < 0 or (at - base) % _ENTRY_BYTES:
             return False
-        stored_at: float = _TIME.unpack_from(self._memory, at + _DIGEST.size)[0]
+        stored_at: float = _TIME.unpack_from(self.memory, at + _DIGEST.size)[0]
         return self._clock() - stored_at < RECENT_S
 
     def add(self, entry: Entry) -> None:
         """Remember an instance that is durable and stands in its batch's journal."""
         digest, base = entry
-        memory = self._memory
+        memory = self.memory
         oldest = memory[base + _ENTRIES_BYTES] % _WAYS
         memory[base + _ENTRIES_BYTES] = (oldest + 1) % _WAYS
         at = base + oldest * _ENTRY_BYTES

@@ -41,13 +41,18 @@ def encode_crc64nvme(crc: int) -> str:
 
 def encode_row(instance: Described, *, key: str, now: float) -> bytes:
     """Return the manifest row of an instance that lies under `key`."""
-    sop_class, sop_instance, syntax, study, series = instance.identity
-    origin = instance.origin
-    template = manifest.row_template(
+    template = row_template(instance.identity, instance.origin)
+    uid = instance.identity.sop_instance_uid
+    return _fill_row(template, key, uid, instance.size, instance.crc64nvme, now)
+
+
+def row_template(identity: Identity, origin: Origin) -> str:
+    """Return what the rows of a series have in common."""
+    sop_class, _sop_instance, syntax, study, series = identity
+    return manifest.row_template(
         (sop_class, syntax, study, series),
         (origin.calling_ae_title, origin.called_ae_title, origin.peer),
     )
-    return _fill_row(template, key, sop_instance, instance.size, instance.crc64nvme, now)
 
 
 def _fill(  # noqa: PLR0917 - as the part in C has it

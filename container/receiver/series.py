@@ -2,7 +2,8 @@
 
 A modality sends hundreds of instances in a row that differ in little. After the first has gone the whole way
 (messages.py, store.py), the part in C is told what the next will be like, and receives it as long as it is: command,
-fragments, header, file. It stops at whatever else comes, and the whole way goes on from there.
+fragments, header, file. Most it records as well (recorder.c), and goes on to the next. It stops at whatever
+else comes, and the whole way goes on from there.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from receiver.filemeta import around_instance
 from receiver.native import Files
 from receiver.pdu import OVERSHOOT_BYTES
 from receiver.ports import Identity, Part, Received, StoreError
+from receiver.records import row_template
 from receiver.responses import SEND_S, Responses
 from receiver.status import Status
 from receiver.store import (
@@ -87,11 +89,14 @@ class Series:
         self._responses = responses
         self._answer = answer
         self._is_alone = is_alone
+        # One message for each instance is Python's, and so are the responses of who is not alone.
+        self._records = is_alone and not service.log.is_debug
         self._takes_responses = not 0 < peer_maximum < MAX_RESPONSE_BYTES
         self._native = native.NativeSeries(
             socket,
             files.root,
             files.windows,
+            files.recorder if self._records else None,
             None if native.HAS_CRC64NVME else crc64nvme,
             service.stream.buffer,
             maximum_length + OVERSHOOT_BYTES,
@@ -103,6 +108,7 @@ class Series:
         self.waits = self._native
         self.is_expected = False
         self.credit_s = CREDIT_S
+        self._noted = 0, 0
         self._command: Command
         self._context: ContextResult
 
@@ -162,6 +168,7 @@ class Series:
         finally:
             part.idle = False
             part.close()
+            self._note_recorded()
             stream.go_on(part.start, part.end, part.received)
             fragments.go_on(context.context_id, part.control, part.length, part.left)
             self.credit_s = part.credit
@@ -175,7 +182,7 @@ class Series:
         )
         instance = _new(Received, (identity, service.origin, size, crc))
         try:
-            if service.landing.store_file(instance, fd):
+            if self._land(instance, fd):
                 note_stored(service, identity, size, received_at)
             else:
                 note_duplicate(service, identity, size)
@@ -188,6 +195,30 @@ class Series:
                 return True
             self._responses.respond(self._native.response())
         return False
+
+    def _land(self, instance: Received, fd: int) -> bool:
+        """Store what the recorder has left; what it could not record is not tried again."""
+        failed_at = self._native.failed_at
+        if failed_at == "lease":
+            raise StoreError(WireReason.LEASE_ENDED, "before it was recorded")
+        if failed_at is not None:
+            error = errno.errorcode.get(self._native.failure, "OSError")
+            raise StoreError(WireReason.STORAGE_FAILED, f"{failed_at}: {error}")
+        is_new = self._service.landing.store_file(instance, fd)
+        if is_new and self._records:
+            row = row_template(instance.identity, instance.origin).encode()
+            self._native.expect_row(
+                row, instance.identity.study_instance_uid, instance.identity.series_instance_uid
+            )
+        return is_new
+
+    def _note_recorded(self) -> None:
+        """Count what was recorded since this was called last."""
+        part, tally = self._native, self._service.tally
+        stored, size = part.stored, part.stored_bytes
+        tally.stored += stored - self._noted[0]
+        tally.stored_bytes += size - self._noted[1]
+        self._noted = stored, size
 
     def _answer_failure(self, uid: str, status: Status, comment: str) -> None:
         command = self._command._replace(

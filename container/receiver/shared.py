@@ -12,6 +12,7 @@ import bisect
 import mmap
 import os
 import threading
+from collections.abc import Callable
 
 from contract.reasons import WireReason
 from receiver import native
@@ -140,6 +141,20 @@ class SlotCounters:
         self._words = cells.words
         self._base = cells.base(slot)
         self._lock = threading.Lock()
+        base = self._base
+        # Each instance is counted before its response.
+        self.add_stored: Callable[[int, float], None] = (
+            native.StoredCounts(
+                self._words,
+                base + _ACKED,
+                base + _BYTES_STORED,
+                base + _LATENCY,
+                LATENCY_BOUNDS_S,
+            ).add
+            if native.IS_NATIVE
+            else self._add_stored
+        )
+        """Count an instance that may be acknowledged."""
 
     def add(self, name: str, value: int = 1) -> None:
         """Add to the count of `name`.
@@ -155,14 +170,10 @@ class SlotCounters:
         """Count that `reason` was given."""
         self.add(reason_counter(reason))
 
-    def add_stored(self, size: int, latency_s: float) -> None:
-        """Count an instance that may be acknowledged."""
+    def _add_stored(self, size: int, latency_s: float) -> None:
         base = self._base
         bucket = base + _LATENCY + bisect.bisect_left(LATENCY_BOUNDS_S, latency_s)
         words = self._words
-        if native.IS_NATIVE:
-            native.count_stored(words, base + _ACKED, base + _BYTES_STORED, bucket, size)
-            return
         with self._lock:
             words[base + _ACKED] += 1
             words[base + _BYTES_STORED] += size

@@ -100,6 +100,8 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     ).stdout.strip()
     tests = (
         "tests/receiver/test_series.py",
+        "tests/receiver/test_batch.py",
+        "tests/receiver/test_recorder.py",
         "tests/receiver/test_records.py",
         "tests/receiver/sinks/test_directory.py",
     )

@@ -60,8 +60,15 @@ class Session:
     draining: threading.Event = field(default_factory=threading.Event)
     cutting: threading.Event = field(default_factory=threading.Event)
     windows: int = native.WINDOWS
-    by_c: int = 0
-    """Whole instances that the part in C has received."""
+    left: int = 0
+    """Whole instances that the part in C has received, and left to the landing."""
+    recorded: int = 0
+    """Those that it has recorded as well."""
+
+    @property
+    def by_c(self) -> int:
+        """Whole instances that the part in C has received."""
+        return self.left + self.recorded
 
     def start(self, ours: socket.socket, committer: bytes | None) -> Self:
         """Serve `ours` on a thread."""
@@ -151,12 +158,18 @@ class Session:
 
 @contextmanager
 def session(
-    *, by_c: bool, windows: int = native.WINDOWS, committer: bytes | None = None, **settings: Any
+    *,
+    by_c: bool,
+    records: bool = False,
+    windows: int = native.WINDOWS,
+    committer: bytes | None = None,
+    **settings: Any,
 ) -> Iterator[Session]:
     """Serve one association.
 
     Args:
         by_c: Whether the part in C may receive.
+        records: Whether it may record them too.
         windows: How many it has.
         committer: See `AssociationContext`.
         settings: Of the receiver.
@@ -166,11 +179,14 @@ def session(
         given = Settings(landing_url=root.as_uri(), scp_port=0, **settings)
         journals = make_journals(4)
         record = Record()
+        record.is_debug = not records  # one line for each instance is Python's
         landing = make_landing(given, journals, RecentContents(sets=64), record, record)
         assert isinstance(landing, BatchedLanding)
         files = landing.files
         assert files is not None
-        landing._files = None if not by_c else Files(files.root, _native.Windows(windows))
+        landing._files = None
+        if by_c:
+            landing._files = Files(files.root, _native.Windows(windows), files.recorder)
         ours, theirs = socket.socketpair()
         theirs.settimeout(TAKEN_S)
         served = Session(root, given, landing, journals, theirs, record=record, windows=windows)
@@ -188,28 +204,41 @@ def session(
 @contextmanager
 def counting(served: Session) -> Iterator[None]:
     """Count what the part in C has received."""
-    original = Series._store
+    store, note = Series._store, Series._note_recorded
 
-    def store(series: Series, found: Any) -> bool:
-        served.by_c += 1
-        return original(series, found)
+    def counted_store(series: Series, found: Any) -> bool:
+        served.left += 1
+        return store(series, found)
 
-    Series._store = store  # type: ignore[method-assign, assignment]
+    def counted_note(series: Series) -> None:
+        served.recorded = series._native.stored
+        note(series)
+
+    Series._store = counted_store  # type: ignore[method-assign, assignment]
+    Series._note_recorded = counted_note  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        Series._store = original  # type: ignore[method-assign]
+        Series._store = store  # type: ignore[method-assign]
+        Series._note_recorded = note  # type: ignore[method-assign]
 
 
 def outcomes(pieces: Sequence[bytes], **settings: Any) -> tuple[Outcome, Outcome, int]:
-    """Return what the same bytes lead to with and without the part in C, and how often it received."""
-    with session(by_c=True, **settings) as with_c:
+    """Return what the same bytes lead to with and without the part in C, and how often it received.
+
+    With it twice: with and without its recorder.
+    """
+    with session(by_c=True, records=True, **settings) as with_c:
         with_c.send(*pieces)
         first = with_c.end()
+    with session(by_c=True, **settings) as without_recorder:
+        without_recorder.send(*pieces)
+        assert without_recorder.end() == first
     with session(by_c=False, **settings) as without:
         without.send(*pieces)
         second = without.end()
-    assert without.by_c == 0
+    assert without.by_c == without_recorder.recorded == 0
+    assert with_c.by_c == without_recorder.by_c
     return first, second, with_c.by_c
 
 

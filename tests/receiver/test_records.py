@@ -91,10 +91,15 @@ def test_both_ways_count_the_same(monkeypatch: pytest.MonkeyPatch, *, is_native:
     cells.close()
 
 
-@pytest.mark.parametrize("places", [(-1, 0, 0), (0, 3, 0), (0, 0, 3)])
+@pytest.mark.parametrize("places", [(-1, 0, 0), (0, 3, 0), (0, 0, 2)])
 def test_a_word_that_is_not_there_is_an_error(places: tuple[int, int, int]) -> None:
     """And nothing is counted."""
     memory = bytearray(24)
+    counts = _native.StoredCounts(memoryview(memory).cast("Q"), *places, (0.1,))
     with pytest.raises(IndexError):
-        _native.count_stored(memoryview(memory).cast("Q"), *places, 5)
+        counts.add(5, 0.2)
     assert struct.unpack("QQQ", memory) == (0, 0, 0)
+    with pytest.raises(ValueError, match="bounds"):
+        _native.StoredCounts(memoryview(memory), 0, 0, 0, (1.0,) * 100)
+    with pytest.raises(TypeError):
+        _native.StoredCounts(memoryview(memory), 0, 0, 0, ("1",))  # type: ignore[arg-type]

@@ -63,7 +63,7 @@ def instance(
     return [command, *fragments(1, content, size)]
 
 
-def _statuses(answers: bytes) -> list[int]:
+def statuses(answers: bytes) -> list[int]:
     """Return the status of each response after the A-ASSOCIATE-AC."""
     found = []
     at = 0
@@ -367,7 +367,7 @@ def test_what_cannot_be_written_is_refused_and_read_to_its_end() -> None:
 
     assert with_c == without
     assert by_c == 2
-    assert _statuses(with_c.answers) == [0, 0xA700, 0, 0]
+    assert statuses(with_c.answers) == [0, 0xA700, 0, 0]
     assert with_c.counts[f"reason:{WireReason.STORAGE_FAILED.value}"] == 1
 
 
@@ -396,7 +396,7 @@ def test_what_gets_no_name_is_answered_so(
         outcome = served.end()
 
     assert served.by_c == 2
-    assert _statuses(outcome.answers) == [0, status, 0]
+    assert statuses(outcome.answers) == [0, status, 0]
     assert len(outcome.files) == len(outcome.rows) == 2
 
 
@@ -419,7 +419,7 @@ def test_without_a_window_an_instance_goes_the_whole_way(windows: int) -> None:
         outcome = served.end()
 
     assert served.by_c == 2 * windows
-    assert _statuses(outcome.answers) == [0, 0, 0]
+    assert statuses(outcome.answers) == [0, 0, 0]
 
 
 def test_where_others_send_too_responses_are_sent_in_turn() -> None:
@@ -451,19 +451,21 @@ def _in_series(served: Session) -> Session:
     return served
 
 
-def test_an_idle_series_is_cut_at_once() -> None:
+@pytest.mark.parametrize("records", [False, True])
+def test_an_idle_series_is_cut_at_once(*, records: bool) -> None:
     """The worker is going away: A-ABORT between two messages."""
-    with session(by_c=True) as served:
+    with session(by_c=True, records=records) as served:
         _in_series(served).cut()
         outcome = served.end()
     assert outcome.closed["outcome"] == "aborted"
     assert served.record.reasons("association_aborted") == [WireReason.DRAINING.value]
-    assert _statuses(outcome.answers) == [0, 0]
+    assert statuses(outcome.answers) == [0, 0]
 
 
-def test_an_instance_on_its_way_is_finished_before_the_cut() -> None:
+@pytest.mark.parametrize("records", [False, True])
+def test_an_instance_on_its_way_is_finished_before_the_cut(*, records: bool) -> None:
     """What has begun is stored and answered."""
-    with session(by_c=True) as served:
+    with session(by_c=True, records=records) as served:
         command, *rest = instance(3)
         _in_series(served).send(command, rest[0])
         served.cut()
@@ -471,24 +473,26 @@ def test_an_instance_on_its_way_is_finished_before_the_cut() -> None:
         outcome = served.end()
     assert served.by_c == 2
     assert served.record.reasons("association_aborted") == [WireReason.DRAINING.value]
-    assert _statuses(outcome.answers) == [0, 0, 0]
+    assert statuses(outcome.answers) == [0, 0, 0]
 
 
-def test_a_series_that_ends_in_silence_is_closed_as_idle() -> None:
+@pytest.mark.parametrize("records", [False, True])
+def test_a_series_that_ends_in_silence_is_closed_as_idle(*, records: bool) -> None:
     """The network timeout holds between two messages."""
-    with session(by_c=True, network_timeout_s=60) as served:
+    with session(by_c=True, records=records, network_timeout_s=60) as served:
         _in_series(served).later(59)
         assert not served.watch.expired
         served.later(61)
         outcome = served.end()
     assert served.record.reasons("association_aborted") == [WireReason.CONN_IDLE.value]
-    assert _statuses(outcome.answers) == [0, 0]
+    assert statuses(outcome.answers) == [0, 0]
 
 
+@pytest.mark.parametrize("records", [False, True])
 @pytest.mark.parametrize("taken", [0.5, 1, 2, 3])
-def test_a_series_that_stops_within_an_instance_is_cut(taken: float) -> None:
+def test_a_series_that_stops_within_an_instance_is_cut(taken: float, *, records: bool) -> None:
     """No more than the credit, wherever it stops; nothing of it is kept."""
-    with session(by_c=True) as served:
+    with session(by_c=True, records=records) as served:
         pieces = instance(3)
         whole = b"".join(pieces[: int(taken)]) + pieces[int(taken)][: len(pieces[0]) // 2]
         _in_series(served).send(whole)
@@ -503,9 +507,10 @@ def test_a_series_that_stops_within_an_instance_is_cut(taken: float) -> None:
     assert len(outcome.files) == 2
 
 
-def test_a_peer_that_takes_no_response_is_cut() -> None:
+@pytest.mark.parametrize("records", [False, True])
+def test_a_peer_that_takes_no_response_is_cut(*, records: bool) -> None:
     """Row 53: it sends on and reads nothing."""
-    with session(by_c=True) as served:
+    with session(by_c=True, records=records) as served:
         series = _in_series(served).watch.series
 
         def send_on() -> None:
@@ -535,8 +540,8 @@ def test_the_part_in_c_says_what_it_is_not_given() -> None:
     with pytest.raises(ValueError, match="windows"):
         _native.Windows(100_000)
     with pytest.raises(ValueError, match="lookahead"):
-        _native.Series(0, 0, windows, None, bytearray(10), 1, 1, 1.0, 1.0, 1.0)
-    series = _native.Series(0, 0, windows, None, bytearray(8192), 1, 1, 1.0, 1.0, 1.0)
+        _native.Series(0, 0, windows, None, None, bytearray(10), 1, 1, 1.0, 1.0, 1.0)
+    series = _native.Series(0, 0, windows, None, None, bytearray(8192), 1, 1, 1.0, 1.0, 1.0)
     with pytest.raises(RuntimeError, match="expected"):
         series.next(1.0, bool(1))
     with pytest.raises(RuntimeError, match="no part"):

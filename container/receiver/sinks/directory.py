@@ -18,7 +18,7 @@ from pathlib import Path
 
 from contract.reasons import WireReason
 from receiver import native
-from receiver.ports import ObjectExistsError, StoreError
+from receiver.ports import Directory, ObjectExistsError, StoreError
 
 MAX_OPEN_DIRECTORIES = 64
 """Descriptors kept: a batch's shard folders take one after the other."""
@@ -77,10 +77,10 @@ class DirectorySink:
         """Take over a file without a name."""
         return _FileDraft(self._directories, fd, size)
 
-    def publish(self, fd: int, key: str) -> None:
+    def publish(self, fd: int, key: str) -> Directory:
         """Give a file its name."""
         try:
-            self._directories.link(fd, "", key)
+            return self._directories.link(fd, "", key)
         except OSError as error:
             raise _store_error(error) from error
 
@@ -162,8 +162,11 @@ class _Directories:
             self._kept.clear()
         os.close(self.root)
 
-    def link(self, fd: int, temporary: str, key: str) -> None:
+    def link(self, fd: int, temporary: str, key: str) -> _Directory:
         """Sync a file and give it the name `key`, create-only, in a folder that is made durably.
+
+        Returns:
+            What is above that folder.
 
         Args:
             fd: The file.
@@ -187,6 +190,7 @@ class _Directories:
                 native.name_file(fd, parent.fd, folder, name)
         except FileExistsError as error:
             raise ObjectExistsError(WireReason.STORAGE_FAILED, "exists") from error
+        return parent
 
     def _name(self, fd: int, temporary: str, parent: int, folder: str, name: str) -> None:
         """Do in seven system calls what the part in C does in one call."""
