@@ -18,6 +18,7 @@ enum {
     MAX_PATH = 128,
     MAX_KEY = MAX_PATH + 64,
     MAX_ROW = 4096,
+    MAX_FILLED = 1024, /* what the places of a row's template take, and more */
     RANDOM_BYTES = 8,
     MAX_SUFFIX = 8,
 };
@@ -249,7 +250,7 @@ int record_instance(PyObject *recorder, const Arrived *instance, Record *became,
     Entry entry;
     *became = LEFT;
     *failure = (Failure){NULL, 0};
-    if (!self->place.batch)
+    if (!self->place.batch || instance->row.length > MAX_ROW - MAX_FILLED)
         return 0;
     if (make_entry(self, instance, &entry))
         return -1;

@@ -371,3 +371,13 @@ def test_a_recorder_says_what_it_is_not_given() -> None:
         _native.Series(
             *(0, 0, _native.Windows(1), object(), None, bytearray(8192), 1, 1, 1.0, 1.0, 1.0)  # type: ignore[arg-type]
         )
+
+
+def test_a_row_that_may_not_fit_is_pythons() -> None:
+    """Which has room for any; none is as long."""
+    with recording() as served:
+        served.watch.series.expect_row(b'{"x":%s%s%s%s%s}' + b" " * 4_000, "1.5", "1.6")
+        served.send(*instance(3), *instance(4), wire.RELEASE)
+        outcome = served.end()
+    assert len(outcome.rows) == 4
+    assert served.recorded == 1
