@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import struct
@@ -77,6 +78,7 @@ def statuses(answers: bytes) -> list[int]:
 
 
 def _open_descriptors() -> int:
+    gc.collect()  # what an earlier test has left
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
@@ -89,7 +91,7 @@ def test_all_but_the_first_of_a_series_come_by_the_part_in_c() -> None:
     assert with_c == without
     assert by_c == 6
     assert len(with_c.files) == 7
-    assert open_before == _open_descriptors()
+    assert _open_descriptors() <= open_before
 
 
 def _element(group: int, number: int, vr: bytes, value: bytes) -> bytes:
