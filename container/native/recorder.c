@@ -227,7 +227,7 @@ static int record_in(Recorder *self, const Place *place, const Arrived *instance
     snprintf(folder, sizeof folder, "%04lld", n);
     Py_BEGIN_ALLOW_THREADS
     if (name_durably(instance->fd, place->parent, folder, name))
-        error = errno;
+        error = errno ? errno : EIO;
     Py_END_ALLOW_THREADS
     if (error)
         *failure = (Failure){"name", error};

@@ -261,11 +261,12 @@ class BatchedLanding:
                 metadata=object_metadata(instance, now=self._clock()),
                 deadline=self._monotonic() + self._store_deadline_s,
             )
-            self._record(ticket, instance, entry)
+            self._record(ticket, instance)
         except BaseException:
             # It may lie there all the same, so its size goes on counting.
             self._settle(ticket, size)
             raise
+        self._recent.add(entry)
         return True
 
     def store_draft(self, instance: Described, draft: Draft) -> bool:
@@ -277,10 +278,11 @@ class BatchedLanding:
         ticket = self._admit(self._batches.admit, size)
         try:
             draft.publish(ticket.key, size=size)
-            self._record(ticket, instance, entry)
+            self._record(ticket, instance)
         except BaseException:
             self._settle(ticket, size)
             raise
+        self._recent.add(entry)
         return True
 
     def store_file(self, instance: Received, fd: int) -> bool:
@@ -294,10 +296,11 @@ class BatchedLanding:
         ticket = self._admit(self._batches.admit, size)
         try:
             directory = self._drafts.publish(fd, ticket.key)
-            self._record(ticket, instance, entry)
+            self._record(ticket, instance)
         except BaseException:
             self._settle(ticket, size)
             raise
+        self._recent.add(entry)
         if self._recorder is not None:
             self._expect_alike(self._recorder, ticket, directory)
         return True
@@ -373,7 +376,8 @@ class BatchedLanding:
         if upload.ticket.batch.lease_ended(self._clock()):
             raise StoreError(WireReason.LEASE_ENDED, str(upload.ticket.batch.id))
         upload.upload.complete(instance.size, instance.crc64nvme, deadline)
-        self._record(upload.ticket, instance, entry)
+        self._record(upload.ticket, instance)
+        self._recent.add(entry)
         return True
 
     def keep_refused(
@@ -439,7 +443,7 @@ class BatchedLanding:
             self._log.debug("batch_opened", batch=str(batch.id))
         return ticket
 
-    def _record(self, ticket: Ticket, instance: Described, entry: Entry) -> None:
+    def _record(self, ticket: Ticket, instance: Described) -> None:
         now = self._clock()
         row = encode_row(instance, key=ticket.key, now=now)
         batch = ticket.batch
@@ -448,7 +452,6 @@ class BatchedLanding:
                 raise StoreError(WireReason.LEASE_ENDED, str(batch.id))
             self._journals[batch.slot].append(row)
             self._batches.settle(ticket, now, size=instance.size, acked=True)
-        self._recent.add(entry)
 
     def _entry(self, instance: Described) -> Entry:
         return self._recent.entry(

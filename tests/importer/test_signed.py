@@ -58,6 +58,8 @@ class Wire:
                 if not answer:
                     break
                 connection.sendall(answer)
+                if b"\r\n\r\n" not in answer:  # cut within its headers
+                    break
 
     def _read(self, stream: Any) -> bytes:
         head = b""

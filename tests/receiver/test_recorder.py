@@ -381,3 +381,23 @@ def test_a_row_that_may_not_fit_is_pythons() -> None:
         outcome = served.end()
     assert len(outcome.rows) == 4
     assert served.recorded == 1
+
+
+def test_a_place_is_settled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where what follows the row fails: one that is settled twice is never due, or too early."""
+
+    def fail(_entry: object) -> None:
+        raise MemoryError
+
+    with session(by_c=True) as served:
+        served.send(ASSOCIATE, *instance(1))
+        wait_until(lambda: len(_rows(served)) == 1)
+        with monkeypatch.context() as patched:
+            patched.setattr(served.landing._recent, "add", fail)
+            served.send(*instance(2))
+            wait_until(lambda: served.record.counts.get("failed_stores"))
+        served.send(*instance(3), wire.RELEASE)
+        outcome = served.end()
+        batch = _batch(served)
+        assert (batch.admitted, batch.pending, batch.acked) == (3, 0, 3)
+    assert statuses(outcome.answers) == [0, 0x0110, 0]

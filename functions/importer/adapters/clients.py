@@ -14,6 +14,11 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
+_OK = 200
+_LENGTH_HEADERS = ("content-length", "transfer-encoding")
+_CUT_ATTEMPTS = 3
+_CUT_PAUSE_S = 0.1
+
 POOL = 32
 """Threads and connections for many small requests."""
 
@@ -35,7 +40,32 @@ def client(service: str, *, attempts: int = 5) -> Any:
         connect_timeout=5,
         read_timeout=30,
     )
-    return boto3.client(service, config=config)
+    made = boto3.client(service, config=config)
+    made.meta.events.register("needs-retry", _retry_cut_answer)
+    return made
+
+
+def _retry_cut_answer(
+    response: tuple[Any, Any] | None, attempts: int, request_dict: Any, **_: Any
+) -> float | None:
+    """Have an answer asked for again whose connection ended within its headers.
+
+    botocore reads it as an empty one: no object in a listing, no line in an output, no item in a query. What
+    AWS answers says how long it is (RFC 9112, section 6.3).
+
+    Raises:
+        ConnectionClosedError: It was cut each time.
+    """
+    if response is None or response[0].status_code != _OK:
+        return None
+    headers = response[0].headers
+    if request_dict["method"] == "HEAD" or any(name in headers for name in _LENGTH_HEADERS):
+        return None
+    if attempts < _CUT_ATTEMPTS:
+        return _CUT_PAUSE_S
+    from botocore.exceptions import ConnectionClosedError  # noqa: PLC0415 - as above
+
+    raise ConnectionClosedError(endpoint_url=request_dict["url"])
 
 
 def error_code(error: Exception) -> str:
