@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +17,7 @@ from botocore.exceptions import ClientError
 from importer.adapters.signed import NotSentError, SignedConnections, connections_of
 from importer.adapters.tags import Tags
 from importer.adapters.updates import Updates
+from tests.answering import Wire, answering, ok
 from tests.importer.builders import make_batch_id, make_row
 from tests.importer.conftest import Aws
 
@@ -27,66 +25,10 @@ BATCH = make_batch_id()
 KEYS = ("AKIDEXAMPLE", "secret", "token")
 
 
-@dataclass
-class Wire:
-    """A server that answers each request with the next of its answers, and keeps what it was sent."""
-
-    answers: list[bytes]
-    requests: list[bytes] = field(default_factory=list)
-    connections: int = 0
-
-    def __post_init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as stream:
-            while request := self._read(stream):
-                self.requests.append(request)
-                answer = self.answers.pop(0) if self.answers else b""
-                if not answer:
-                    break
-                connection.sendall(answer)
-                if b"\r\n\r\n" not in answer:  # cut within its headers
-                    break
-
-    def _read(self, stream: Any) -> bytes:
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            line = stream.readline()
-            if not line:
-                return b""
-            head += line
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
-        return head + bytes(stream.read(length))
-
-    def close(self) -> None:
-        """Stop listening and wait for the thread."""
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join(5)
-
-
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    made = Wire([])
-    yield made
-    made.close()
-
-
-def ok(body: bytes = b"") -> bytes:
-    return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    with answering() as made:
+        yield made
 
 
 def signed_connections(url: str, service: str = "s3") -> SignedConnections:

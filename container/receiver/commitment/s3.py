@@ -8,8 +8,9 @@ from typing import Any
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
 
+from contract.answers import retry_cut
 from contract.keys import (
     BATCHES_PREFIX,
     BatchId,
@@ -24,6 +25,7 @@ from receiver.commitment.writing import WRITE_S, write_once
 from receiver.ports import Sink
 from receiver.sinks.s3 import region_of
 
+_ATTEMPTS = 3
 _NO_KEY = frozenset({"NoSuchKey", "404"})
 
 
@@ -33,14 +35,18 @@ def make_client(service: str, environ: Mapping[str, str]) -> Any:
     Its own tries are few and short: what fails is tried again by whoever asked.
     """
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": 3},
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         connect_timeout=5,
         read_timeout=10,
         max_pool_connections=8,
     )
-    return botocore.session.Session().create_client(
+    made = botocore.session.Session().create_client(
         service, region_name=region_of(environ), config=config
     )
+    made.meta.events.register(
+        "needs-retry", retry_cut(_ATTEMPTS, lambda url: ConnectionClosedError(endpoint_url=url))
+    )
+    return made
 
 
 @contextmanager

@@ -11,13 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, TypeVar
 
+from contract.answers import retry_cut
+
 _T = TypeVar("_T")
 _R = TypeVar("_R")
-
-_OK = 200
-_LENGTH_HEADERS = ("content-length", "transfer-encoding")
-_CUT_ATTEMPTS = 3
-_CUT_PAUSE_S = 0.1
 
 POOL = 32
 """Threads and connections for many small requests."""
@@ -29,10 +26,12 @@ def client(service: str, *, attempts: int = 5) -> Any:
 
     Args:
         service: boto3's name of it.
-        attempts: Tries of one call, the first included, on throttling, server errors and connection errors.
+        attempts: Tries of one call, the first included, on throttling, server errors, connection errors and
+            answers that are cut.
     """
     import boto3  # noqa: PLC0415 - see the module's docstring
     from botocore.config import Config  # noqa: PLC0415 - likewise
+    from botocore.exceptions import ConnectionClosedError  # noqa: PLC0415 - likewise
 
     config = Config(
         retries={"mode": "standard", "total_max_attempts": attempts},
@@ -41,31 +40,10 @@ def client(service: str, *, attempts: int = 5) -> Any:
         read_timeout=30,
     )
     made = boto3.client(service, config=config)
-    made.meta.events.register("needs-retry", _retry_cut_answer)
+    made.meta.events.register(
+        "needs-retry", retry_cut(attempts, lambda url: ConnectionClosedError(endpoint_url=url))
+    )
     return made
-
-
-def _retry_cut_answer(
-    response: tuple[Any, Any] | None, attempts: int, request_dict: Any, **_: Any
-) -> float | None:
-    """Have an answer asked for again whose connection ended within its headers.
-
-    botocore reads it as an empty one: no object in a listing, no line in an output, no item in a query. What
-    AWS answers says how long it is (RFC 9112, section 6.3).
-
-    Raises:
-        ConnectionClosedError: It was cut each time.
-    """
-    if response is None or response[0].status_code != _OK:
-        return None
-    headers = response[0].headers
-    if request_dict["method"] == "HEAD" or any(name in headers for name in _LENGTH_HEADERS):
-        return None
-    if attempts < _CUT_ATTEMPTS:
-        return _CUT_PAUSE_S
-    from botocore.exceptions import ConnectionClosedError  # noqa: PLC0415 - as above
-
-    raise ConnectionClosedError(endpoint_url=request_dict["url"])
 
 
 def error_code(error: Exception) -> str:

@@ -10,6 +10,9 @@ import threading
 from functools import cache
 from typing import Any
 
+from contract.answers import retry_cut
+
+_ATTEMPTS = 4
 _MAKING = threading.Lock()
 
 
@@ -23,10 +26,15 @@ def client(service: str) -> Any:
 def _client(service: str) -> Any:
     import boto3  # noqa: PLC0415 - a Delete is answered without loading it
     from botocore.config import Config  # noqa: PLC0415 - likewise
+    from botocore.exceptions import ConnectionClosedError  # noqa: PLC0415 - likewise
 
     config = Config(
-        retries={"mode": "standard", "total_max_attempts": 4},
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         connect_timeout=3,
         read_timeout=8,
     )
-    return boto3.client(service, config=config)
+    made = boto3.client(service, config=config)
+    made.meta.events.register(
+        "needs-retry", retry_cut(_ATTEMPTS, lambda url: ConnectionClosedError(endpoint_url=url))
+    )
+    return made
