@@ -1,6 +1,6 @@
 """Compile the receiver's part in C to receiver/_native.abi3.so; any CPython from 3.11 on loads it.
 
-Without it the receiver works as well, a quarter slower when it lands in files: so on a developer's machine a
+Without it the receiver works as well, up to a quarter slower when it lands in files: so on a developer's machine a
 compiler is an option, and whatever is missing is said in one line. Where it has to be there, `--required`.
 """
 
@@ -33,7 +33,7 @@ FLAGS = (
     "-Wall",
     "-Wextra",
 )
-WITHOUT = "the receiver works without its part in C, a quarter slower into files"
+WITHOUT = "the receiver works without its part in C, up to a quarter slower into files"
 
 
 class BuildError(Exception):

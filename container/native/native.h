@@ -77,6 +77,14 @@ typedef struct {
 /* Called with the interpreter's lock. Returns 0, or -1 with an exception. */
 int record_instance(PyObject *recorder, const Arrived *instance, Record *became, Failure *failure);
 
+/* The last of a `dealloc`: an object of a type on the heap holds its type. */
+static inline void free_object(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
+    Py_DECREF(type);
+}
+
 static inline double seconds(clockid_t clock)
 {
     struct timespec time;

@@ -324,7 +324,7 @@ static PyObject *make(PyTypeObject *type, PyObject *arguments, PyObject *names)
     if (self->release && !PyObject_GetBuffer(recent, &view, PyBUF_WRITABLE)) {
         Py_ssize_t length = view.len;
         PyBuffer_Release(&view);
-        if (length >= (Py_ssize_t)sizeof(Set) && folder_instances > 0 && strlen(suffix) < MAX_SUFFIX) {
+        if (length && length % (Py_ssize_t)sizeof(Set) == 0 && folder_instances > 0 && strlen(suffix) < MAX_SUFFIX) {
             strcpy(self->suffix, suffix);
             return (PyObject *)self;
         }
@@ -364,11 +364,9 @@ static int clear(PyObject *object)
 
 static void dealloc(PyObject *object)
 {
-    PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     clear(object);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
-    Py_DECREF(type);
+    free_object(object);
 }
 
 static PyMethodDef methods[] = {{"expect", expect, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL}};
@@ -398,9 +396,7 @@ static PyObject *make_account(PyTypeObject *type, PyObject *arguments, PyObject 
 
 static void dealloc_account(PyObject *object)
 {
-    PyTypeObject *type = Py_TYPE(object);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
-    Py_DECREF(type);
+    free_object(object);
 }
 
 #define MEMBER(name, type) {#name, type, offsetof(Account, name), 0, NULL}

@@ -72,7 +72,7 @@ typedef struct {
     unsigned char *window;
     size_t filled, written, meta_length; /* of the window: bytes in it, and those in the file already */
     unsigned long long size, crc; /* bytes before the window's, and their checksum */
-    /* Of what was recorded. */
+    /* Of what was recorded since `go_on`. */
     unsigned long long stored, stored_bytes;
     Failure failure;
 } Series;
@@ -451,6 +451,7 @@ static PyObject *go_on(PyObject *object, PyObject *arguments)
     self->end = end;
     self->received = received;
     self->left = left;
+    self->stored = self->stored_bytes = 0;
     Py_RETURN_NONE;
 }
 
@@ -657,7 +658,6 @@ static PyObject *make(PyTypeObject *type, PyObject *arguments, PyObject *names)
 static void dealloc(PyObject *object)
 {
     Series *self = (Series *)object;
-    PyTypeObject *type = Py_TYPE(object);
     let_go(self);
     if (self->lookahead.obj)
         PyBuffer_Release(&self->lookahead);
@@ -666,8 +666,7 @@ static void dealloc(PyObject *object)
     Py_XDECREF(self->recorder);
     Py_XDECREF(self->windows);
     Py_XDECREF(self->crc64nvme);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
-    Py_DECREF(type);
+    free_object(object);
 }
 
 static PyMethodDef methods[] = {

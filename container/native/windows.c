@@ -64,12 +64,10 @@ static PyObject *make(PyTypeObject *type, PyObject *arguments, PyObject *names)
 static void dealloc(PyObject *object)
 {
     Windows *windows = (Windows *)object;
-    PyTypeObject *type = Py_TYPE(object);
     if (windows->memory)
         munmap(windows->memory, windows->bytes);
     pthread_mutex_destroy(&windows->lock);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
-    Py_DECREF(type);
+    free_object(object);
 }
 
 static PyObject *get_free(PyObject *object, void *unused)

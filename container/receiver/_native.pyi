@@ -155,7 +155,7 @@ class Series:
         """
     @property
     def stored(self) -> int:
-        """Instances that were recorded."""
+        """Instances that were recorded since `go_on`."""
     @property
     def stored_bytes(self) -> int:
         """Their size."""

@@ -207,8 +207,10 @@ class Batches:
 
     def _ticket(self, batch: Batch, size: int, now: float) -> Ticket:
         n = batch.admitted
+        # Before anything is counted: a place that nobody got would never be settled.
+        ticket = Ticket(batch, n, batch.id.instance_key(n), size)
         batch.admitted += 1
         batch.pending += 1
         batch.charged_bytes += size
         batch.touched_at = now
-        return Ticket(batch, n, batch.id.instance_key(n), size)
+        return ticket

@@ -15,8 +15,8 @@ from typing import TypeVar
 
 from awscrt.checksums import crc64nvme
 
-from contract.keys import INSTANCE_SUFFIX, SHARD_INSTANCES, refused_keys
-from contract.manifest import MAX_BYTES, MAX_INSTANCES, Sealer
+from contract.keys import refused_keys
+from contract.manifest import Sealer
 from contract.reasons import WireReason
 from receiver import native
 from receiver.assembly import Instance
@@ -29,7 +29,6 @@ from receiver.native import Files, windows_bytes
 from receiver.ports import (
     Assembly,
     Counters,
-    Directory,
     Draft,
     DraftSink,
     Identity,
@@ -41,7 +40,8 @@ from receiver.ports import (
     Received,
     StoreError,
 )
-from receiver.recent import RECENT_S, Entry, RecentContents
+from receiver.recent import Entry, RecentContents
+from receiver.recording import expect_alike, make_recorder
 from receiver.records import Described, encode_refusal, encode_row, object_metadata
 from receiver.seal import ManifestWriter, Seal, prepare
 from receiver.settings import Settings
@@ -137,12 +137,13 @@ class BatchedLanding:
         self._monotonic = monotonic
         self._writer = ManifestWriter(sink, counters, log, monotonic)
         self._lock = threading.Lock()
-        self._recorder: native.Recorder | None = None
         self._files: Files | None = None
         if isinstance(sink, DraftSink) and native.IS_NATIVE:
-            if clock is time.time:  # it has no other
-                self._recorder = self._make_recorder(counters)
-            self._files = Files(sink.root, native.Windows(native.WINDOWS), self._recorder)
+            has_its_clocks = clock is time.time and monotonic is time.monotonic
+            recorder = (
+                make_recorder(self._lock, batches, recent, counters) if has_its_clocks else None
+            )
+            self._files = Files(sink.root, native.Windows(native.WINDOWS), recorder)
         self._seals: list[Seal] = []
         self._sealing = False
         self._closed = False
@@ -190,7 +191,7 @@ class BatchedLanding:
         if self._prepare_seals():
             try:
                 threading.Thread(target=self._run_seals, name="sealer", daemon=True).start()
-            except RuntimeError:  # no thread to be had: the next tick tries again
+            except BaseException:  # no thread to be had: the next tick tries again
                 self._sealing = False
                 raise
         if self._monotonic() >= self._trim_at:
@@ -287,7 +288,7 @@ class BatchedLanding:
 
     def store_file(self, instance: Received, fd: int) -> bool:
         """Name a complete file without a name, durably, and record it."""
-        if self._drafts is None:  # without `files` nobody has one
+        if self._drafts is None or self._files is None:  # without `files` nobody has one
             raise AssertionError
         size = instance.size
         entry = self._recent.entry(instance.identity.sop_instance_uid, size, instance.crc64nvme)
@@ -301,39 +302,12 @@ class BatchedLanding:
             self._settle(ticket, size)
             raise
         self._recent.add(entry)
-        if self._recorder is not None:
-            self._expect_alike(self._recorder, ticket, directory)
+        if self._files.recorder is not None:
+            batch = ticket.batch
+            closes_at = self._batches.closes_at(batch)
+            journal = self._journals[batch.slot]
+            expect_alike(self._files.recorder, ticket, directory, journal, closes_at)
         return True
-
-    def _make_recorder(self, counters: Counters) -> native.Recorder:
-        return native.Recorder(
-            self._lock,
-            self._recent.memory,
-            self._recent.secret,
-            RECENT_S,
-            counters.add_stored,
-            self._batches.idle_s,
-            MAX_INSTANCES,
-            MAX_BYTES,
-            SHARD_INSTANCES,
-            INSTANCE_SUFFIX,
-        )
-
-    def _expect_alike(
-        self, recorder: native.Recorder, ticket: Ticket, directory: Directory
-    ) -> None:
-        """Let the part in C record what follows in the same folder."""
-        batch = ticket.batch
-        recorder.expect(
-            batch,
-            self._journals[batch.slot].fd,
-            self._batches.closes_at(batch),
-            batch.id.deadline,
-            directory,
-            directory.fd,
-            ticket.n // SHARD_INSTANCES,
-            ticket.key.rsplit("/", 2)[0],
-        )
 
     def start_upload(self, instance: Instance, bytes_per_s: float) -> PartsInFlight:
         """Start a multipart upload in a bulk batch.
@@ -436,8 +410,10 @@ class BatchedLanding:
             if ticket.n == 0:
                 try:
                     self._journals[batch.slot].open(batch.id)
-                except StoreError:
-                    self._batches.forget(batch)
+                except BaseException:
+                    # Whatever it was: a row that came first would be taken for the journal's head.
+                    batch.closing = True
+                    self._reset(batch.slot, batch)
                     raise
         if ticket.n == 0:
             self._log.debug("batch_opened", batch=str(batch.id))
@@ -487,10 +463,10 @@ class BatchedLanding:
                     batch.sealing = False
             raise
         with self._lock:
+            self._seals.extend(seals)  # first: what was acknowledged does not depend on the rest
             for batch in due:
                 if not batch.acked:
                     self._reset(batch.slot, batch)
-            self._seals.extend(seals)
             if self._sealing or not self._ready_seals():
                 return False
             self._sealing = True

@@ -108,7 +108,6 @@ class Series:
         self.waits = self._native
         self.is_expected = False
         self.credit_s = CREDIT_S
-        self._noted = 0, 0
         self._command: Command
         self._context: ContextResult
 
@@ -213,12 +212,10 @@ class Series:
         return is_new
 
     def _note_recorded(self) -> None:
-        """Count what was recorded since this was called last."""
-        part, tally = self._native, self._service.tally
-        stored, size = part.stored, part.stored_bytes
-        tally.stored += stored - self._noted[0]
-        tally.stored_bytes += size - self._noted[1]
-        self._noted = stored, size
+        """Count what was recorded since the last `go_on`."""
+        tally = self._service.tally
+        tally.stored += self._native.stored
+        tally.stored_bytes += self._native.stored_bytes
 
     def _answer_failure(self, uid: str, status: Status, comment: str) -> None:
         command = self._command._replace(

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import socket
+import struct
 import tempfile
 import termios
 import threading
@@ -28,10 +29,61 @@ from receiver.native import Files
 from receiver.recent import RecentContents
 from receiver.series import Series
 from receiver.settings import Settings
-from tests.receiver.scp import Record, context_of, wait_until
+from tests.receiver import wire
+from tests.receiver.scp import Record, context_of
+from tests.receiver.wire import COMMAND, IMPLICIT, LAST, context, data, pdv, store_rq
 
 TAKEN_S = 20.0
 NEVER_COMPARED = re.compile(rb'"(key|received_at|association_id|refused_at)":("[^"]*"|[0-9.]+),?')
+
+
+CONTEXTS = (
+    context(1),
+    context(3, wire.VERIFICATION, IMPLICIT),
+    context(5, wire.CT, IMPLICIT),
+    context(7, b"1.2.840.10008.5.1.4.1.1.4"),
+    context(9, wire.CT, b"1.2.840.10008.1.2.2"),
+)
+ASSOCIATE = wire.associate(*CONTEXTS, maximum=131_072)
+
+
+def uid_of(number: int) -> bytes:
+    """Return the SOP Instance UID of an instance."""
+    return b"1.2.826.%d" % number
+
+
+def fragments(number: int, content: bytes, size: int, *, together: bool = False) -> list[bytes]:
+    """Return a data set as PDUs: one for each fragment, or with two fragments in each."""
+    pieces = [content[at : at + size] for at in range(0, len(content), size)]
+    pdvs = [
+        pdv(number, LAST if n == len(pieces) - 1 else 0, piece) for n, piece in enumerate(pieces)
+    ]
+    if not together:
+        return [data(one) for one in pdvs]
+    return [data(*pdvs[n : n + 2]) for n in range(0, len(pdvs), 2)]
+
+
+def instance(
+    message_id: int, content: bytes | None = None, size: int = 60_000, pixels: int = 150_000
+) -> list[bytes]:
+    """Return a plain instance on context 1, a PDU each."""
+    uid = uid_of(message_id)
+    content = wire.dataset(uid, pixels=pixels) if content is None else content
+    command = data(pdv(1, COMMAND | LAST, store_rq(message_id, sop_instance=uid)))
+    return [command, *fragments(1, content, size)]
+
+
+def statuses(answers: bytes) -> list[int]:
+    """Return the status of each response after the A-ASSOCIATE-AC."""
+    found = []
+    at = 0
+    while at < len(answers):
+        kind, length = struct.unpack_from(">BxL", answers, at)
+        if kind == 4:
+            elements = wire.elements_of(answers[at + 12 : at + 6 + length])
+            found.append(int.from_bytes(elements[0x0900], "little"))
+        at += 6 + length
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +263,7 @@ def counting(served: Session) -> Iterator[None]:
         return store(series, found)
 
     def counted_note(series: Series) -> None:
-        served.recorded = series._native.stored
+        served.recorded += series._native.stored
         note(series)
 
     Series._store = counted_store  # type: ignore[method-assign, assignment]
@@ -240,6 +292,3 @@ def outcomes(pieces: Sequence[bytes], **settings: Any) -> tuple[Outcome, Outcome
     assert without.by_c == without_recorder.recorded == 0
     assert with_c.by_c == without_recorder.by_c
     return first, second, with_c.by_c
-
-
-__all__ = ["Outcome", "Session", "outcomes", "session", "wait_until"]

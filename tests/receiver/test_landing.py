@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -161,15 +162,16 @@ def test_a_failed_seal_is_tried_again_unchanged(bench: Bench) -> None:
     assert set() == bench.batches.taken
 
 
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()])
 def test_a_seal_without_a_thread_is_tried_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    error: Exception, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A task that has no thread to give for a moment goes on sealing afterwards."""
     bench.store(b"x")
     bench.clock.now += 10
     with monkeypatch.context() as exhausted:
-        exhausted.setattr(threading.Thread, "start", _no_thread)
-        with pytest.raises(RuntimeError):
+        exhausted.setattr(threading.Thread, "start", _raises(error))
+        with pytest.raises(type(error)):
             bench.landing.tick()
     bench.landing.tick()
     wait_until(lambda: bench.sink.under("batches/") != [])
@@ -184,7 +186,7 @@ def test_a_seal_without_memory_is_tried_again(
     bench.store(b"x")
     bench.clock.now += 10
     with monkeypatch.context() as exhausted:
-        exhausted.setattr(Journal, "rows", _no_memory)
+        exhausted.setattr(Journal, "rows", _raises(MemoryError()))
         with pytest.raises(MemoryError):
             bench.landing.seal_due()
     bench.landing.seal_due()
@@ -192,12 +194,29 @@ def test_a_seal_without_memory_is_tried_again(
     assert [1] == [len(manifest.rows) for manifest in _manifests(bench)]
 
 
-def _no_thread(_: threading.Thread) -> None:
-    raise RuntimeError("can't start new thread")
+@pytest.mark.parametrize(("owner", "name"), [(Journal, "append"), (BatchId, "instance_key")])
+def test_a_batch_that_could_not_be_opened_takes_nothing(
+    owner: type, name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next instance's row would be its journal's first line, which no manifest holds."""
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(owner, name, _raises(MemoryError()))
+        with pytest.raises(MemoryError):
+            bench.store(b"x")
+    bench.store(b"y")
+    bench.store(b"z")
+    bench.clock.now += 10
+    bench.landing.seal_due()
+
+    assert [2] == [len(manifest.rows) for manifest in _manifests(bench)]
+    assert set() == bench.batches.taken
 
 
-def _no_memory(_: Journal) -> list[bytes]:
-    raise MemoryError
+def _raises(error: Exception) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
 
 
 def test_a_manifest_of_somebody_else_stays(bench: Bench) -> None:

@@ -26,9 +26,8 @@ from receiver.batch import Batch
 from receiver.journal import Journal
 from receiver.recent import RecentContents
 from tests.receiver import wire
-from tests.receiver.plain import Session, session
+from tests.receiver.plain import ASSOCIATE, Session, instance, session, statuses
 from tests.receiver.scp import context_of, wait_until
-from tests.receiver.test_series import ASSOCIATE, instance, statuses
 
 
 @contextmanager
@@ -144,19 +143,20 @@ def test_after_the_end_of_admission_python_decides_too() -> None:
     with recording() as served:
         batch = _batch(served)
         _expect(served, closes_at=time.time(), lease_ends_at=batch.id.deadline)
-        served.send(*instance(3), wire.RELEASE)
+        served.send(*instance(3), *instance(4), wire.RELEASE)
         outcome = served.end()
-    assert len(outcome.rows) == 3
-    assert served.recorded == 0
+    assert len(outcome.rows) == 4
+    assert (served.left, served.recorded) == (2, 1)  # told anew by the third, which Python stored
 
 
 def _expect(served: Session, *, closes_at: float, lease_ends_at: float) -> None:
     landing = served.landing
     batch = _batch(served)
-    assert landing._recorder is not None
+    assert landing.files is not None
+    assert landing.files.recorder is not None
     path = f"{batch.id.prefix}00"
     directory = landing._drafts._directories._kept[path]  # type: ignore[union-attr]
-    landing._recorder.expect(
+    landing.files.recorder.expect(
         batch,
         served.journals[batch.slot],
         closes_at,
@@ -325,6 +325,7 @@ def test_sealing_beside_it_loses_nothing() -> None:
         f"1.2.826.{n}" for first in (1, 10_000) for n in range(first, first + count)
     )
     assert len(manifests) > 20
+    assert served.recorded > 100
     assert served.record.counts["acked"] == 2 * count
 
 
@@ -357,7 +358,12 @@ def test_a_recorder_says_what_it_is_not_given() -> None:
             suffix,
         )
 
-    for wrong in ((bytearray(8), 1, ""), (recent.memory, 0, ""), (recent.memory, 1, "x" * 8)):
+    for wrong in (
+        (bytearray(8), 1, ""),
+        (bytearray(201), 1, ""),
+        (recent.memory, 0, ""),
+        (recent.memory, 1, "x" * 8),
+    ):
         with pytest.raises(ValueError, match="recorder"):
             make(*wrong)
     with pytest.raises(BufferError):

@@ -24,57 +24,21 @@ from receiver.peers import Peer
 from receiver.ports import StoreError
 from receiver.syntaxes import STORAGE_COMMITMENT
 from tests.receiver import wire
-from tests.receiver.plain import Session, outcomes, session
+from tests.receiver.plain import (
+    ASSOCIATE,
+    CONTEXTS,
+    Session,
+    fragments,
+    instance,
+    outcomes,
+    session,
+    statuses,
+    uid_of,
+)
 from tests.receiver.scp import wait_until
 from tests.receiver.wire import COMMAND, IMPLICIT, LAST, context, data, pdv, store_rq
 
-CONTEXTS = (
-    context(1),
-    context(3, wire.VERIFICATION, IMPLICIT),
-    context(5, wire.CT, IMPLICIT),
-    context(7, b"1.2.840.10008.5.1.4.1.1.4"),
-    context(9, wire.CT, b"1.2.840.10008.1.2.2"),
-)
-ASSOCIATE = wire.associate(*CONTEXTS, maximum=131_072)
 ABORT = wire.pdu(7, bytes(4))
-
-
-def _uid(number: int) -> bytes:
-    return b"1.2.826.%d" % number
-
-
-def fragments(number: int, content: bytes, size: int, *, together: bool = False) -> list[bytes]:
-    """Return a data set as PDUs: one for each fragment, or with two fragments in each."""
-    pieces = [content[at : at + size] for at in range(0, len(content), size)]
-    pdvs = [
-        pdv(number, LAST if n == len(pieces) - 1 else 0, piece) for n, piece in enumerate(pieces)
-    ]
-    if not together:
-        return [data(one) for one in pdvs]
-    return [data(*pdvs[n : n + 2]) for n in range(0, len(pdvs), 2)]
-
-
-def instance(
-    message_id: int, content: bytes | None = None, size: int = 60_000, pixels: int = 150_000
-) -> list[bytes]:
-    """Return a plain instance on context 1, a PDU each."""
-    uid = _uid(message_id)
-    content = wire.dataset(uid, pixels=pixels) if content is None else content
-    command = data(pdv(1, COMMAND | LAST, store_rq(message_id, sop_instance=uid)))
-    return [command, *fragments(1, content, size)]
-
-
-def statuses(answers: bytes) -> list[int]:
-    """Return the status of each response after the A-ASSOCIATE-AC."""
-    found = []
-    at = 0
-    while at < len(answers):
-        kind, length = struct.unpack_from(">BxL", answers, at)
-        if kind == 4:
-            elements = wire.elements_of(answers[at + 12 : at + 6 + length])
-            found.append(int.from_bytes(elements[0x0900], "little"))
-        at += 6 + length
-    return found
 
 
 def _open_descriptors() -> int:
@@ -119,7 +83,7 @@ STUDY = wire.explicit_ui(0x20, 0x0D, b"1.5")
 SERIES = wire.explicit_ui(0x20, 0x0E, b"1.6")
 PIXELS = struct.pack("<HH2sxxL", 0x7FE0, 0x10, b"OW", 300) + bytes(300)
 REFERENCE = wire.explicit_ui(8, 0x1150, wire.CT) + wire.explicit_ui(8, 0x1155, b"9.9")
-SOP = CLASS + wire.explicit_ui(8, 0x18, _uid(2))
+SOP = CLASS + wire.explicit_ui(8, 0x18, uid_of(2))
 END = STUDY + SERIES + PIXELS
 
 HEADERS: dict[str, tuple[bytes, bool]] = {
@@ -141,7 +105,7 @@ HEADERS: dict[str, tuple[bytes, bool]] = {
     "a UID of a reference is not the instance's": (
         CLASS
         + _undefined(8, 0x0006, b"SQ", _open_item(wire.explicit_ui(8, 0x18, b"6.6")))
-        + wire.explicit_ui(8, 0x18, _uid(2))
+        + wire.explicit_ui(8, 0x18, uid_of(2))
         + END,
         True,
     ),
@@ -159,14 +123,14 @@ HEADERS: dict[str, tuple[bytes, bool]] = {
     "no study": (SOP + SERIES + PIXELS, False),
     "no series": (SOP + STUDY + PIXELS, False),
     "study that is no UID": (SOP + wire.explicit_ui(0x20, 0x0D, b"name") + SERIES + PIXELS, False),
-    "another instance": (CLASS + wire.explicit_ui(8, 0x18, _uid(9)) + END, False),
+    "another instance": (CLASS + wire.explicit_ui(8, 0x18, uid_of(9)) + END, False),
     "another class": (wire.explicit_ui(8, 0x16, b"1.2.3") + SOP[len(CLASS) :] + END, False),
-    "a longer instance UID": (CLASS + wire.explicit_ui(8, 0x18, _uid(2) + b".1") + END, False),
+    "a longer instance UID": (CLASS + wire.explicit_ui(8, 0x18, uid_of(2) + b".1") + END, False),
     "padded by a blank": (
-        CLASS + struct.pack("<HH2sH", 8, 0x18, b"UI", 10) + _uid(2) + b" " + END,
+        CLASS + struct.pack("<HH2sH", 8, 0x18, b"UI", 10) + uid_of(2) + b" " + END,
         True,
     ),
-    "UID of another VR": (CLASS + _element(8, 0x18, b"LO", _uid(2) + b" ") + END, False),
+    "UID of another VR": (CLASS + _element(8, 0x18, b"LO", uid_of(2) + b" ") + END, False),
     "group 0": (struct.pack("<HHL", 0, 0, 4) + bytes(4) + SOP + END, False),
     "file meta": (wire.explicit_ui(2, 2, wire.CT) + SOP + END, False),
     "Part 10 file": (bytes(128) + b"DICM" + SOP + END, False),
@@ -235,7 +199,7 @@ def test_implicit_vr_and_open_sequences_in_it() -> None:
         return struct.pack("<HHL", group, number, len(value) if length is None else length) + value
 
     def one(number: int) -> list[bytes]:
-        uid = _uid(number)
+        uid = uid_of(number)
         inside = _open_item(element(8, 0x1150, wire.CT) + element(8, 0x1155, b"9.9"))
         content = (
             element(8, 0x16, wire.CT)
@@ -260,9 +224,9 @@ def test_big_endian_and_a_command_of_many_elements_stay_with_python() -> None:
         wire.ui(0x0002, wire.CT),
         wire.us(0x0100, 1),
         wire.us(0x0800, 0),
-        wire.ui(0x1000, _uid(1)),
+        wire.ui(0x1000, uid_of(1)),
     )
-    odd = [data(pdv(1, COMMAND | LAST, order)), *fragments(1, wire.dataset(_uid(1)), 9_000)]
+    odd = [data(pdv(1, COMMAND | LAST, order)), *fragments(1, wire.dataset(uid_of(1)), 9_000)]
     with_c, without, by_c = outcomes([ASSOCIATE, *odd, *odd, *odd, wire.RELEASE])
     assert with_c == without
     assert by_c == 0
@@ -271,8 +235,8 @@ def test_big_endian_and_a_command_of_many_elements_stay_with_python() -> None:
 MESSAGES = st.one_of(
     st.builds(
         lambda n, pixels, size, together: [
-            data(pdv(1, COMMAND | LAST, store_rq(n, sop_instance=_uid(n)))),
-            *fragments(1, wire.dataset(_uid(n), pixels=pixels), size, together=together),
+            data(pdv(1, COMMAND | LAST, store_rq(n, sop_instance=uid_of(n)))),
+            *fragments(1, wire.dataset(uid_of(n), pixels=pixels), size, together=together),
         ],
         st.integers(1, 6),
         st.sampled_from((0, 1, 500, 70_000, 300_000)),
@@ -282,20 +246,22 @@ MESSAGES = st.one_of(
     st.builds(lambda name: instance(2, HEADERS[name][0], 5_000), st.sampled_from(sorted(HEADERS))),
     st.just([wire.ECHO]),
     # In one PDU with its data set; its command in two fragments; with an empty fragment; in another context.
-    st.just([data(pdv(1, 3, store_rq(1, sop_instance=_uid(1))), pdv(1, 2, wire.dataset(_uid(1))))]),
+    st.just(
+        [data(pdv(1, 3, store_rq(1, sop_instance=uid_of(1))), pdv(1, 2, wire.dataset(uid_of(1))))]
+    ),
     st.just(
         [
-            data(pdv(1, 1, store_rq(4, sop_instance=_uid(4))[:50])),
-            data(pdv(1, 3, store_rq(4, sop_instance=_uid(4))[50:])),
-            *fragments(1, wire.dataset(_uid(4)), 9_000),
+            data(pdv(1, 1, store_rq(4, sop_instance=uid_of(4))[:50])),
+            data(pdv(1, 3, store_rq(4, sop_instance=uid_of(4))[50:])),
+            *fragments(1, wire.dataset(uid_of(4)), 9_000),
         ]
     ),
     st.just([*instance(5)[:2], data(pdv(1, 0, b"")), *instance(5)[2:]]),
     st.just([*instance(5)[:-1], data(pdv(1, 0, instance(5)[-1][12:])), data(pdv(1, 2, b""))]),
     st.just(
         [
-            data(pdv(7, 3, store_rq(6, b"1.2.840.10008.5.1.4.1.1.4", _uid(6)))),
-            *fragments(7, wire.dataset(_uid(6), b"1.2.840.10008.5.1.4.1.1.4"), 9_000),
+            data(pdv(7, 3, store_rq(6, b"1.2.840.10008.5.1.4.1.1.4", uid_of(6)))),
+            *fragments(7, wire.dataset(uid_of(6), b"1.2.840.10008.5.1.4.1.1.4"), 9_000),
         ]
     ),
 )
@@ -448,8 +414,11 @@ def test_a_peer_that_takes_small_pdus_alone_gets_its_responses_in_pieces() -> No
 
 
 def _in_series(served: Session) -> Session:
-    served.send(ASSOCIATE, *instance(1), *instance(2))
+    """Let three instances come, and with a recorder the last be its: it waits in its own loop."""
+    served.send(ASSOCIATE, *instance(10), *instance(11), *instance(12))
+    wait_until(lambda: served.record.counts.get("acked") == 3)
     wait_until(lambda: served.watch.series is not None and served.watch.is_idle)
+    assert served.watch.series.stored == (not served.record.is_debug)
     return served
 
 
@@ -461,7 +430,7 @@ def test_an_idle_series_is_cut_at_once(*, records: bool) -> None:
         outcome = served.end()
     assert outcome.closed["outcome"] == "aborted"
     assert served.record.reasons("association_aborted") == [WireReason.DRAINING.value]
-    assert statuses(outcome.answers) == [0, 0]
+    assert statuses(outcome.answers) == [0, 0, 0]
 
 
 @pytest.mark.parametrize("records", [False, True])
@@ -473,9 +442,9 @@ def test_an_instance_on_its_way_is_finished_before_the_cut(*, records: bool) -> 
         served.cut()
         served.send(*rest[1:])
         outcome = served.end()
-    assert served.by_c == 2
+    assert served.by_c == 3
     assert served.record.reasons("association_aborted") == [WireReason.DRAINING.value]
-    assert statuses(outcome.answers) == [0, 0, 0]
+    assert statuses(outcome.answers) == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("records", [False, True])
@@ -487,7 +456,7 @@ def test_a_series_that_ends_in_silence_is_closed_as_idle(*, records: bool) -> No
         served.later(61)
         outcome = served.end()
     assert served.record.reasons("association_aborted") == [WireReason.CONN_IDLE.value]
-    assert statuses(outcome.answers) == [0, 0]
+    assert statuses(outcome.answers) == [0, 0, 0]
 
 
 @pytest.mark.parametrize("records", [False, True])
@@ -506,7 +475,7 @@ def test_a_series_that_stops_within_an_instance_is_cut(taken: float, *, records:
         served.later(31)
         outcome = served.end()
     assert served.record.reasons("association_aborted") == [WireReason.SLOWLORIS.value]
-    assert len(outcome.files) == 2
+    assert len(outcome.files) == 3
 
 
 @pytest.mark.parametrize("records", [False, True])
@@ -517,7 +486,7 @@ def test_a_peer_that_takes_no_response_is_cut(*, records: bool) -> None:
 
         def send_on() -> None:
             with contextlib.suppress(OSError):
-                for n in range(3, 5_000):
+                for n in range(13, 5_000):
                     served.peer.sendall(b"".join(instance(n, pixels=100)))
 
         def is_stuck() -> bool:
